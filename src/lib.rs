@@ -1,1 +1,2 @@
 //! Flotilla.
+pub mod model;

@@ -1,0 +1,29 @@
+//! What is true: plain immutable values about engines and the objects on them.
+//!
+//! Invariant: no async, no input or output, no HTTP. Everything here can be built in a test from literals.
+
+pub mod clock;
+pub mod container;
+pub mod event;
+pub mod image;
+pub mod network;
+pub mod node;
+pub mod raw;
+pub mod resources;
+pub mod view;
+pub mod volume;
+
+pub use container::Container;
+pub use image::Image;
+pub use network::Network;
+pub use node::{Health, Node};
+pub use resources::Resources;
+pub use view::ClusterView;
+pub use volume::Volume;
+
+/// Label with the random identity that every container created through Flotilla carries (classic's key).
+pub const SWARM_ID_LABEL: &str = "com.docker.swarm.id";
+/// Label that lists and inspect show on every container: the name of the node it is on.
+pub const NODE_NAME_LABEL: &str = "com.docker.swarm.node.name";
+/// Label by which compose marks all objects of one project.
+pub const COMPOSE_PROJECT_LABEL: &str = "com.docker.compose.project";

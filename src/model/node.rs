@@ -1,0 +1,282 @@
+//! Our immutable picture of one engine.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Container, Image, Network, Resources, Volume};
+
+/// One engine as its monitor last published it.
+#[derive(Clone, Debug, Default)]
+pub struct Node {
+    /// The engine's address as discovery gave it; unique in the cluster.
+    pub key: Arc<str>,
+    /// The ID the engine reports. Cloned machines share one, so it identifies nothing by itself.
+    pub engine_id: String,
+    /// The host name the engine reports; `(unknown)` until it has answered once.
+    pub name: String,
+    /// The address that clients of published ports use; empty for engines on a local socket.
+    pub ip: String,
+    /// Whether it answers.
+    pub health: Health,
+    /// The engine's labels and the built-in ones that constraints see.
+    pub labels: BTreeMap<String, String>,
+    /// What the engine says of itself.
+    pub facts: Arc<Facts>,
+    /// What the node can give, overcommit included.
+    pub capacity: Resources,
+    /// What its containers were promised.
+    pub used: Resources,
+    /// Its containers.
+    pub containers: Containers,
+    /// Its images, intermediate ones included.
+    pub images: Arc<Vec<Image>>,
+    /// Its networks.
+    pub networks: Arc<Vec<Network>>,
+    /// Its volumes.
+    pub volumes: Arc<Vec<Volume>>,
+    /// Grows by one with every publication of this node.
+    pub revision: u64,
+    /// When it was last known to be true.
+    pub updated_at: Option<Timestamp>,
+}
+
+impl Node {
+    /// Returns classic's node ID: the engine's ID and its address, so that clones stay apart.
+    pub fn id(&self) -> String {
+        format!("{}|{}", self.engine_id, self.key)
+    }
+
+    /// Returns this node with containers added that are reserved on it but not yet visible.
+    #[must_use]
+    pub fn with_reserved(&self, reserved: &[Arc<Container>]) -> Self {
+        let mut node = self.clone();
+        for container in reserved {
+            let visible = container
+                .swarm_id()
+                .is_some_and(|id| self.containers.iter().any(|c| c.swarm_id() == Some(id)));
+            if !visible {
+                node.used = node.used + container.resources;
+                node.containers.insert(Arc::clone(container));
+            }
+        }
+        node
+    }
+
+    /// Finds an image by ID, prefix or name.
+    pub fn image(&self, reference: &str) -> Option<&Image> {
+        self.images
+            .iter()
+            .find(|i| i.has_name(reference))
+            .or_else(|| self.images.iter().find(|i| i.has_id(reference)))
+    }
+}
+
+/// Whether a node answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// Discovered; has not answered yet, for this reason.
+    #[default]
+    New,
+    /// Could not be taken in, for this reason.
+    Pending(String),
+    /// Answers.
+    Healthy,
+    /// Answered once and does not now.
+    Unhealthy {
+        /// Since when.
+        since: Timestamp,
+        /// What happened at the last try.
+        reason: String,
+    },
+}
+
+impl Health {
+    /// Tells whether requests are sent there.
+    pub fn is_healthy(&self) -> bool {
+        matches!(self, Self::Healthy)
+    }
+
+    /// Tells whether the node has answered once, so that its name and objects are known.
+    pub fn is_known(&self) -> bool {
+        matches!(self, Self::Healthy | Self::Unhealthy { .. })
+    }
+
+    /// Returns classic's word for `docker info`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::New | Self::Pending(_) => "Pending",
+            Self::Healthy => "Healthy",
+            Self::Unhealthy { .. } => "Unhealthy",
+        }
+    }
+
+    /// Returns why it is not healthy.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Pending(reason) | Self::Unhealthy { reason, .. } => Some(reason),
+            Self::New | Self::Healthy => None,
+        }
+    }
+}
+
+/// What an engine says of itself (`/info`, `/version`).
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The engine's version, `28.5.2`.
+    pub version: String,
+    /// The newest API it speaks, as minor number: `51` for 1.51.
+    pub api_max: u16,
+    /// The oldest API it speaks, as minor number.
+    pub api_min: u16,
+    /// The whole answer of `/info`.
+    pub info: serde_json::Value,
+    /// The whole answer of `/version`.
+    pub version_answer: serde_json::Value,
+    /// Its clock less ours, in milliseconds.
+    pub clock_skew_ms: i64,
+}
+
+/// A node's containers, found by ID, ID prefix and name.
+#[derive(Clone, Debug, Default)]
+pub struct Containers {
+    by_id: BTreeMap<Arc<str>, Arc<Container>>,
+    by_name: HashMap<String, Arc<str>>,
+}
+
+impl Containers {
+    /// Adds a container or replaces the one with its ID.
+    pub fn insert(&mut self, container: Arc<Container>) {
+        self.remove(&container.id);
+        for name in &container.names {
+            self.by_name.insert(name.clone(), Arc::clone(&container.id));
+        }
+        self.by_id.insert(Arc::clone(&container.id), container);
+    }
+
+    /// Removes a container.
+    pub fn remove(&mut self, id: &str) -> Option<Arc<Container>> {
+        let old = self.by_id.remove(id)?;
+        for name in &old.names {
+            if self.by_name.get(name).is_some_and(|owner| **owner == *id) {
+                self.by_name.remove(name);
+            }
+        }
+        Some(old)
+    }
+
+    /// Returns the container with exactly this ID.
+    pub fn by_id(&self, id: &str) -> Option<&Arc<Container>> {
+        self.by_id.get(id)
+    }
+
+    /// Returns the container with exactly this name, given without its slash.
+    pub fn by_name(&self, name: &str) -> Option<&Arc<Container>> {
+        self.by_id.get(self.by_name.get(name)?)
+    }
+
+    /// Walks the containers whose ID starts with `prefix`.
+    pub fn with_prefix<'a, 'p>(
+        &'a self,
+        prefix: &'p str,
+    ) -> impl Iterator<Item = &'a Arc<Container>> + use<'a, 'p> {
+        self.by_id
+            .range::<str, _>((
+                std::ops::Bound::Included(prefix),
+                std::ops::Bound::Unbounded,
+            ))
+            .take_while(move |(id, _)| id.starts_with(prefix))
+            .map(|(_, container)| container)
+    }
+
+    /// Finds what a user's reference means on this node: full ID, then name, then unique ID prefix.
+    pub fn find(&self, reference: &str) -> Option<&Arc<Container>> {
+        let name = reference.strip_prefix('/').unwrap_or(reference);
+        self.by_id(reference)
+            .or_else(|| self.by_name(name))
+            .or_else(|| {
+                let mut hits = self.with_prefix(reference);
+                let first = hits.next().filter(|_| !reference.is_empty())?;
+                hits.next().is_none().then_some(first)
+            })
+    }
+
+    /// Walks all containers in the order of their IDs.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Container>> {
+        self.by_id.values()
+    }
+
+    /// Returns how many there are.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Tells whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container(id: &str, name: &str) -> Arc<Container> {
+        Arc::new(Container {
+            id: id.into(),
+            names: vec![name.into()],
+            ..Container::default()
+        })
+    }
+
+    #[test]
+    fn containers_are_found_by_id_then_name_then_unique_prefix() {
+        let mut all = Containers::default();
+        all.insert(container("abc1", "web"));
+        all.insert(container("abd2", "abc1x"));
+        let found = |r: &str| all.find(r).map(|c| c.id.to_string());
+        assert_eq!(found("abc1").as_deref(), Some("abc1"));
+        assert_eq!(found("/web").as_deref(), Some("abc1"));
+        assert_eq!(found("abd").as_deref(), Some("abd2"));
+        assert_eq!(found("ab"), None);
+        assert_eq!(found(""), None);
+    }
+
+    #[test]
+    fn a_renamed_container_leaves_its_old_name_free() {
+        let mut all = Containers::default();
+        all.insert(container("a", "old"));
+        all.insert(container("a", "new"));
+        assert!(all.find("old").is_none());
+        assert_eq!(all.len(), 1);
+        all.remove("a");
+        assert!(all.is_empty() && all.by_name("new").is_none());
+    }
+
+    #[test]
+    fn reserved_containers_count_once_even_when_they_became_visible() {
+        let label =
+            |id: &str| BTreeMap::from([(super::super::SWARM_ID_LABEL.to_owned(), id.to_owned())]);
+        let make = |id: &str, swarm: &str| {
+            Arc::new(Container {
+                id: id.into(),
+                labels: label(swarm),
+                resources: Resources {
+                    nano_cpus: 1,
+                    memory_bytes: 10,
+                },
+                ..Container::default()
+            })
+        };
+        let mut node = Node::default();
+        node.containers.insert(make("c1", "s1"));
+        node.used = Resources {
+            nano_cpus: 1,
+            memory_bytes: 10,
+        };
+        let seen = node.with_reserved(&[make("pending-1", "s1"), make("pending-2", "s2")]);
+        assert_eq!(seen.used.memory_bytes, 20);
+        assert_eq!(seen.containers.len(), 2);
+    }
+}
