@@ -174,6 +174,23 @@ part_busybox() {
   printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
   tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -C "$root" -cf "$cache/busybox/busybox.tar" .
   rm -rf "$root"
+  pack_image "$cache/busybox"
+}
+
+# Makes the archive that "docker load" takes, so that busybox:latest has one ID on every engine of every lab.
+pack_image() {
+  local folder=$1 image=$1/image layer config
+  rm -rf "$image"
+  mkdir -p "$image"
+  layer=$(sha256sum "$folder/busybox.tar" | cut -d' ' -f1)
+  cp "$folder/busybox.tar" "$image/layer.tar"
+  printf '{"architecture":"%s","os":"linux","created":"2026-01-01T00:00:00Z","config":{"Env":["PATH=%s"],"Cmd":["sh"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]},"history":[{"created":"2026-01-01T00:00:00Z","created_by":"flotilla lab"}]}' \
+    "$(dpkg --print-architecture)" /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$layer" >"$image/config"
+  config=$(sha256sum "$image/config" | cut -d' ' -f1)
+  mv "$image/config" "$image/$config.json"
+  printf '[{"Config":"%s.json","RepoTags":["busybox:latest"],"Layers":["layer.tar"]}]' "$config" >"$image/manifest.json"
+  tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -C "$image" -cf "$folder/image.tar" manifest.json "$config.json" layer.tar
+  rm -rf "$image"
 }
 
 optional=" engine-28 cli-28 plugins python node "

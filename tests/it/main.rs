@@ -1,0 +1,8 @@
+//! Integration tests on real engines.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod lab;

@@ -1,0 +1,103 @@
+//! The clients that people use, each aimed at one endpoint.
+
+#![allow(dead_code, reason = "not every client has its tests yet")]
+
+use std::path::Path;
+use std::process::Command;
+
+use super::lab::{Cache, Lab};
+
+/// Makes commands of real clients that talk to one endpoint and read nobody's own settings.
+#[derive(Debug)]
+pub(crate) struct Clients<'a> {
+    cache: Cache,
+    host: String,
+    config: &'a Path,
+}
+
+impl<'a> Clients<'a> {
+    /// Aims at a `DOCKER_HOST` such as `tcp://127.0.0.1:3376`; plugins and settings are in the lab's folder.
+    pub(crate) fn new(host: impl Into<String>, lab: &'a Lab) -> Self {
+        Self {
+            cache: Cache::locate(),
+            host: host.into(),
+            config: lab.docker_config(),
+        }
+    }
+
+    /// Returns the docker CLI 28, which also has `docker compose` and `docker buildx` where they are installed.
+    ///
+    /// # Errors
+    /// Each client that is not installed is told in one sentence.
+    pub(crate) fn docker_28(&self) -> Result<Command, String> {
+        self.cache
+            .cli_28()
+            .map(|program| self.aim(Command::new(program)))
+            .ok_or_else(|| missing("the docker CLI 28"))
+    }
+
+    /// Returns the docker CLI 20.10.
+    pub(crate) fn docker_20(&self) -> Command {
+        self.aim(Command::new(self.cache.cli_20()))
+    }
+
+    /// Returns `docker compose`.
+    pub(crate) fn compose(&self) -> Result<Command, String> {
+        self.plugin("compose")
+    }
+
+    /// Returns `docker buildx`.
+    pub(crate) fn buildx(&self) -> Result<Command, String> {
+        self.plugin("buildx")
+    }
+
+    /// Returns a Python that has the package `docker` (docker-py).
+    pub(crate) fn python(&self) -> Result<Command, String> {
+        let python = self.cache.python().ok_or_else(|| missing("docker-py"))?;
+        Ok(self.aim(Command::new(python)))
+    }
+
+    /// Returns a Node.js that has the package `dockerode`.
+    pub(crate) fn node(&self) -> Result<Command, String> {
+        let modules = self
+            .cache
+            .node_modules()
+            .ok_or_else(|| missing("dockerode"))?;
+        let mut command = self.aim(Command::new("node"));
+        command.env("NODE_PATH", modules);
+        Ok(command)
+    }
+
+    fn plugin(&self, name: &str) -> Result<Command, String> {
+        if !self
+            .config
+            .join("cli-plugins")
+            .join(format!("docker-{name}"))
+            .exists()
+        {
+            return Err(missing(name));
+        }
+        let mut command = self.docker_28()?;
+        command.arg(name);
+        Ok(command)
+    }
+
+    fn aim(&self, mut command: Command) -> Command {
+        for variable in [
+            "DOCKER_CONTEXT",
+            "DOCKER_TLS_VERIFY",
+            "DOCKER_CERT_PATH",
+            "DOCKER_API_VERSION",
+        ] {
+            command.env_remove(variable);
+        }
+        command
+            .env("DOCKER_HOST", &self.host)
+            .env("DOCKER_CONFIG", self.config);
+        command
+    }
+}
+
+fn missing(client: &str) -> String {
+    format!("{client} is not installed here: tests/lab/packages.sh could not fetch it")
+}

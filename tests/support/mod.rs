@@ -1,0 +1,4 @@
+//! What integration tests stand on: the lab of real engines and the clients that people use.
+
+pub(crate) mod clients;
+pub(crate) mod lab;
