@@ -1,13 +1,13 @@
 //! The lab itself: engines are real, apart from each other, break as told, and leave nothing behind.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 use crate::support::clients::Clients;
-use crate::support::lab::{Engine, EngineSpec, Lab, Release, Spec, eventually, output};
+use crate::support::lab::{Engine, EngineSpec, Lab, Release, Spec, TlsFiles, eventually, output};
 
 const SOON: Duration = Duration::from_secs(1);
 const LIMIT: Duration = Duration::from_secs(30);
@@ -209,4 +209,166 @@ fn a_detached_lab_ends_when_told() {
         .filter(|line| !line.contains("<defunct>"))
         .collect();
     assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn a_lab_ends_when_its_owner_is_killed() {
+    // The same test, run as a process of its own, is the owner.
+    const OWNER: &str = "FLOTILLA_LAB_OWNER_FILE";
+    if let Some(file) = env::var_os(OWNER) {
+        let lab = Lab::start(&Spec::of(&[Release::V20])).unwrap();
+        run_sleeper(lab.engine("node0"), &["--restart", "always"]);
+        let paused = run_sleeper(lab.engine("node0"), &[]);
+        output(lab.engine("node0").docker().args(["pause", &paused])).unwrap();
+        lab.engine("node0").pause().unwrap();
+        fs::write(file, lab.number().to_string()).unwrap();
+        std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("number");
+    let mut owner = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "lab::a_lab_ends_when_its_owner_is_killed"])
+        .env(OWNER, &file)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let number = eventually(LIMIT, || {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        text.parse::<u8>()
+    });
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    let number = number.unwrap();
+    eventually(LIMIT, || match remains(number) {
+        left if left.is_empty() => Ok(()),
+        left => Err(left),
+    })
+    .unwrap();
+}
+
+#[test]
+fn an_engine_with_tls_wants_a_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::default();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let certificate = authority.self_signed(&authority_key).unwrap();
+    fs::write(path("ca.pem"), certificate.pem()).unwrap();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    // Docker's clients check the name; the lab's addresses are not known before it starts.
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "lab");
+    fs::write(
+        path("cert.pem"),
+        params.signed_by(&key, &issuer).unwrap().pem(),
+    )
+    .unwrap();
+    fs::write(path("key.pem"), key.serialize_pem()).unwrap();
+
+    let files = TlsFiles {
+        ca: path("ca.pem"),
+        cert: path("cert.pem"),
+        key: path("key.pem"),
+    };
+    let lab = Lab::start(&Spec::with([
+        EngineSpec::new("node0", Release::V28).tls(files)
+    ]))
+    .unwrap();
+    let engine = lab.engine("node0");
+    assert!(engine.address().ends_with(":2376"));
+    let ask = |more: &[&str]| {
+        let url = "https://localhost:2376/version";
+        let to = format!("localhost:2376:{}", engine.address());
+        output(
+            Command::new("curl")
+                .args(["-sS", "--connect-to", &to, "--cacert"])
+                .arg(path("ca.pem"))
+                .args(more)
+                .arg(url),
+        )
+    };
+    let cert = path("cert.pem").display().to_string();
+    let key = path("key.pem").display().to_string();
+    assert!(
+        ask(&["--cert", &cert, "--key", &key])
+            .unwrap()
+            .contains("28.")
+    );
+    assert!(ask(&[]).is_err());
+}
+
+#[test]
+fn a_container_survives_its_engine_with_live_restore() {
+    for release in [Release::V20, Release::V28] {
+        let spec = Spec::with([EngineSpec::new("node0", release).arg("--live-restore")]);
+        let lab = Lab::start(&spec).unwrap();
+        let engine = lab.engine("node0");
+        let container = run_sleeper(engine, &["-p", "8080:80"]);
+        let pid = |engine: &Engine| {
+            engine
+                .ask(&format!("/containers/{container}/json"))
+                .unwrap()["State"]["Pid"]
+                .clone()
+        };
+        let before = pid(engine);
+        engine.restart().unwrap();
+        assert_eq!(pid(engine), before);
+        let exec = [
+            "exec",
+            &container,
+            "sh",
+            "-c",
+            "echo kept >/file && cat /file",
+        ];
+        assert_eq!(output(engine.docker().args(exec)).unwrap(), "kept");
+        let copy = output(
+            engine
+                .docker()
+                .args(["cp", &format!("{container}:/file"), "-"]),
+        )
+        .unwrap();
+        assert!(copy.contains("kept"));
+        output(engine.docker().args(["rm", "-f", &container])).unwrap();
+    }
+}
+
+#[test]
+fn real_clients_reach_an_engine() {
+    let lab = Lab::shared().unwrap();
+    for engine in lab.engines() {
+        let clients = Clients::new(format!("tcp://{}", engine.address()), lab);
+        let version = engine.version();
+        let python = "import docker; print(docker.from_env().version()['Version'])";
+        let node =
+            "new (require('dockerode'))().version().then(version => console.log(version.Version))";
+        let format = "{{.Server.Version}}";
+        for (client, args) in [
+            (clients.docker_28(), ["version", "--format", format]),
+            (Ok(clients.docker_20()), ["version", "--format", format]),
+            (clients.python(), ["-W", "ignore", "-c"]),
+            (clients.node(), ["--no-warnings", "--trace-uncaught", "-e"]),
+        ] {
+            let mut client = client.unwrap();
+            client.args(args);
+            match args[2] {
+                "-c" => client.arg(python),
+                "-e" => client.arg(node),
+                _ => &mut client,
+            };
+            assert_eq!(output(&mut client).unwrap(), version);
+        }
+        let compose = output(clients.compose().unwrap().args(["ls", "--format", "json"])).unwrap();
+        assert_eq!(compose, "[]");
+        assert!(
+            output(clients.buildx().unwrap().arg("ls"))
+                .unwrap()
+                .contains("docker")
+        );
+    }
 }

@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# From a fresh Debian machine, as root, to a running cluster: three real engines behind one Docker endpoint.
+# `examples/quickstart.sh` starts everything and leaves it running; `examples/quickstart.sh --down` ends it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+state=/tmp/flotilla-quickstart
+endpoint=tcp://127.0.0.1:3376
+target=${CARGO_TARGET_DIR:-target}
+
+say() { printf '\n== %s\n' "$*"; }
+fail() { printf 'quickstart: %s\n' "$*" >&2; exit 1; }
+
+# Ends flotilla if the recorded process is still it, then the engines with their containers.
+down() {
+  local pid
+  if [ -s "$state/flotilla.pid" ]; then
+    pid=$(cat "$state/flotilla.pid")
+    if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = flotilla ]; then
+      kill "$pid"
+      for _ in $(seq 100); do
+        [ -e "/proc/$pid" ] && [ "$(cut -d' ' -f3 "/proc/$pid/stat" 2>/dev/null)" != Z ] || break
+        sleep 0.1
+      done
+      kill -9 "$pid" 2>/dev/null || true
+    fi
+  fi
+  [ ! -s "$state/lab" ] || tests/lab/clean.sh "$(cat "$state/lab")"
+  rm -rf "$state"
+}
+
+case ${1:-} in
+  "") ;;
+  --down)
+    down
+    exit
+    ;;
+  *) fail "usage: examples/quickstart.sh [--down]" ;;
+esac
+
+[ "$(id -u)" = 0 ] || fail "must run as root, since it starts real engines in network namespaces"
+
+say "Rust"
+[ -d "$HOME/.cargo/bin" ] && PATH=$PATH:$HOME/.cargo/bin
+if ! command -v cargo >/dev/null; then
+  apt-get -qq update </dev/null || true
+  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y rustup gcc libc6-dev </dev/null >/dev/null 2>&1 &&
+    rustup default stable || fail "needs cargo 1.95 or newer: install Rust from rustup.rs, then run this again"
+fi
+minimum=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+found=$(cargo --version | cut -d' ' -f2)
+[ "$(printf '%s\n' "$minimum" "$found" | sort -V | head -n 1)" = "$minimum" ] ||
+  fail "needs cargo $minimum or newer, and this is $found: run 'rustup update', then run this again"
+echo "cargo $found"
+
+say "Engines and clients (Debian packages)"
+tests/lab/packages.sh
+cache=${FLOTILLA_LAB_CACHE:-/var/cache/flotilla-lab}
+docker=$(command -v docker)
+[ ! -x "$cache/cli-28/bin/docker" ] || docker=$cache/cli-28/bin/docker
+
+say "Flotilla (cargo build --release)"
+cargo build --release
+cargo build --example lab
+flotilla=$(realpath "$target/release/flotilla")
+
+down
+mkdir -p "$state"
+trap 'printf "quickstart: stopped half-way; examples/quickstart.sh --down clears what runs\n" >&2' ERR
+
+say "Three real engines"
+"$target/debug/examples/lab" --detach "$state/lab" | tee "$state/engines"
+members=$(cut -d' ' -f2 "$state/engines" | paste -sd,)
+
+say "flotilla manage --host $endpoint nodes://$members"
+setsid "$flotilla" manage --host "$endpoint" "nodes://$members" >"$state/flotilla.log" 2>&1 </dev/null &
+echo $! >"$state/flotilla.pid"
+
+# Asks flotilla alone, and reads nobody's own docker settings.
+export DOCKER_HOST=$endpoint DOCKER_CONFIG=$state/docker-config
+unset DOCKER_CONTEXT DOCKER_TLS_VERIFY DOCKER_CERT_PATH DOCKER_API_VERSION
+mkdir -p "$DOCKER_CONFIG"
+
+healthy=0
+for _ in $(seq 150); do
+  healthy=$("$docker" info 2>/dev/null | grep -c 'Status: Healthy' || true)
+  [ "$healthy" -eq 3 ] && break
+  kill -0 "$(cat "$state/flotilla.pid")" 2>/dev/null || fail "flotilla ended: $(tail -n 5 "$state/flotilla.log")"
+  sleep 0.2
+done
+[ "$healthy" -eq 3 ] || fail "only $healthy of 3 nodes are healthy after 30 s; see $state/flotilla.log"
+"$docker" info
+
+say "Six containers, spread over the nodes"
+for index in 1 2 3 4 5 6; do
+  "$docker" run -d --name "web-$index" busybox sleep 86400 >/dev/null
+done
+"$docker" ps --format 'table {{.Names}}\t{{.Label "com.docker.swarm.node.name"}}\t{{.Image}}\t{{.Status}}'
+
+say "It is yours"
+cat <<END
+export DOCKER_HOST=$endpoint        # then docker, docker compose, … as ever
+examples/quickstart.sh --down                       # ends flotilla, the containers and the engines
+END
