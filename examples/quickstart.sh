@@ -95,10 +95,10 @@ say "Six containers, spread over the nodes"
 for index in 1 2 3 4 5 6; do
   "$docker" run -d --name "web-$index" busybox sleep 86400 >/dev/null
 done
-"$docker" ps --format 'table {{.Names}}\t{{.Label "com.docker.swarm.node.name"}}\t{{.Image}}\t{{.Status}}'
+"$docker" ps --format '{{.Names}}  on {{.Label "com.docker.swarm.node.name"}}  {{.Image}}  {{.Status}}'
 
 say "It is yours"
 cat <<END
-export DOCKER_HOST=$endpoint        # then docker, docker compose, … as ever
-examples/quickstart.sh --down                       # ends flotilla, the containers and the engines
+export DOCKER_HOST=$endpoint
+examples/quickstart.sh --down    # ends flotilla, the containers and the engines
 END

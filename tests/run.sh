@@ -6,4 +6,5 @@ cd "$(dirname "$0")/.."
 tests/lab/packages.sh
 cargo fmt --check
 cargo clippy --quiet --all-targets -- -D warnings
-cargo test
+cargo test --quiet --doc
+cargo test --lib --bins --tests

@@ -1,5 +1,6 @@
 //! Integration tests on real engines.
 
+#![allow(clippy::print_stdout, reason = "shown when a test fails")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../support/mod.rs"]

@@ -114,9 +114,10 @@ unpack() {
   local part=$1 debs=$cache/.apt/debs
   shift
   if [ -z "${suite_ready:-}" ]; then
-    suite_source && quietly twice suite_apt update || return 1
-    suite_ready=yes
+    suite_ready=no
+    suite_source && quietly twice suite_apt update && suite_ready=yes
   fi
+  [ "$suite_ready" = yes ] || return 1
   rm -rf "$debs" "${cache:?}/$part"
   mkdir -p "$debs" "$cache/$part/bin"
   (cd "$debs" && quietly twice suite_apt download "$@") || return 1
