@@ -1,10 +1,11 @@
 //! What can go wrong with a lab.
 
+use std::fmt::{self, Debug, Display, Formatter};
 use std::io;
 use std::path::PathBuf;
 
-/// A failure of the lab, told in one sentence.
-#[derive(Debug, thiserror::Error)]
+/// A failure of the lab, told in one sentence, by `unwrap` too.
+#[derive(thiserror::Error)]
 pub(crate) enum Error {
     /// The machine lacks something that the lab needs.
     #[error("the lab of real engines needs {0}")]
@@ -52,5 +53,11 @@ impl Error {
     pub(super) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { path, source }
+    }
+}
+
+impl Debug for Error {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        Display::fmt(self, out)
     }
 }
