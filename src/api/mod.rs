@@ -8,3 +8,4 @@ mod fixture;
 pub mod list;
 pub mod pattern;
 pub mod query;
+pub mod system;
