@@ -1,9 +1,13 @@
-//! What all lists share: errors, the `node` filter, writing in chunks.
+//! What all lists share: errors, the `node` filter, names of objects that several nodes have, writing in chunks.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use regex::Regex;
 
-use crate::model::Node;
+use crate::model::{Node, raw};
 
 use super::filters::{BadFilter, Filters};
 use super::pattern::compile;
@@ -78,6 +82,57 @@ pub fn unqualified<'r>(reference: &'r str, node: &Node) -> &'r str {
         .strip_prefix(node.name.as_str())
         .and_then(|rest| rest.strip_prefix('/'))
         .unwrap_or(reference)
+}
+
+/// Picks one node for each key that several have: the first that answers, or else the first.
+pub fn holders<K: Eq + Hash>(
+    nodes: &[Arc<Node>],
+    keys: impl Iterator<Item = (K, usize)>,
+) -> HashMap<K, usize> {
+    let mut holders = HashMap::new();
+    for (key, index) in keys {
+        let holder = holders.entry(key).or_insert(index);
+        if !nodes[*holder].health.is_healthy() && nodes[index].health.is_healthy() {
+            *holder = index;
+        }
+    }
+    holders
+}
+
+/// Who bears a name plainly when local objects of several nodes have it: the first node; the others' are `node/name`.
+#[derive(Debug)]
+pub struct PlainNames<'v> {
+    bearers: HashMap<&'v str, usize>,
+}
+
+impl<'v> PlainNames<'v> {
+    /// Takes the names of all nodes in their order, whatever a client filters, so that they do not change with it.
+    pub fn new(names: impl Iterator<Item = (&'v str, usize)>) -> Self {
+        let mut bearers = HashMap::new();
+        for (name, index) in names {
+            bearers.entry(name).or_insert(index);
+        }
+        Self { bearers }
+    }
+
+    /// Returns the name to show when the plain one belongs to an object of another node.
+    pub fn qualified(&self, name: &str, index: usize, node: &Node) -> Option<String> {
+        let plain = self.bearers.get(name).is_none_or(|bearer| *bearer == index);
+        (!plain).then(|| format!("{}/{name}", node.name))
+    }
+}
+
+/// Appends a raw entry, with another `Name` if one is given.
+pub fn write_named(entry: &[u8], name: Option<&str>, out: &mut Vec<u8>) {
+    let renamed = name.and_then(|name| {
+        let mut object = raw::Object::parse(std::str::from_utf8(entry).ok()?).ok()?;
+        object.set("Name", raw::quote(name));
+        Some(object.to_json())
+    });
+    match renamed {
+        Some(json) => out.extend_from_slice(json.as_bytes()),
+        None => out.extend_from_slice(entry),
+    }
 }
 
 /// Writes `open`, the rows with commas between them and `close`, in chunks of about 64 KiB.
