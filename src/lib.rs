@@ -1,2 +1,3 @@
 //! Flotilla.
+pub mod api;
 pub mod model;

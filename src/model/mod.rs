@@ -10,6 +10,7 @@ pub mod network;
 pub mod node;
 pub mod raw;
 pub mod resources;
+pub mod splice;
 pub mod view;
 pub mod volume;
 

@@ -1,0 +1,5 @@
+//! Containers.
+
+pub mod filter;
+pub mod list;
+pub mod port_filter;
