@@ -1,3 +1,4 @@
 //! Flotilla.
 pub mod api;
 pub mod model;
+pub mod net;
