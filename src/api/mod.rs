@@ -7,8 +7,11 @@ pub mod filters;
 #[cfg(test)]
 mod fixture;
 pub mod glob;
+pub mod image;
 pub mod list;
+pub mod network;
 pub mod pattern;
 pub mod query;
 pub mod system;
 pub mod timestamp;
+pub mod volume;

@@ -1,0 +1,5 @@
+//! Images.
+
+pub mod filter;
+pub mod list;
+mod merge;
