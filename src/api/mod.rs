@@ -1,17 +1,265 @@
-//! The Docker Engine API.
+//! The Docker Engine API over a cluster: one table of routes, and one file for each endpoint that has logic.
+//!
+//! Invariant: which endpoint is served how is read in [`route`], and error status codes are in `error` alone.
 
 pub mod bad_filter;
+mod call;
 pub mod container;
+mod differences;
+mod error;
 pub mod event_filter;
+mod exec;
 pub mod filters;
 #[cfg(test)]
 mod fixture;
 pub mod glob;
+mod home;
 pub mod image;
 pub mod list;
 pub mod network;
 pub mod pattern;
 pub mod query;
+mod route;
+mod route_pattern;
 pub mod system;
 pub mod timestamp;
+mod version;
 pub mod volume;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, header};
+use tracing::Instrument;
+
+pub use differences::differences;
+
+use call::Call;
+use error::Error;
+use query::Query;
+use system::about::About;
+
+use crate::cluster::Cluster;
+use crate::net::body::Body;
+use crate::proxy::hijack::Slot;
+
+/// The newest API that Flotilla speaks, as minor number.
+pub const API_NEWEST: u16 = 51;
+
+/// Who sent a request.
+#[derive(Clone, Debug, Default)]
+pub struct Peer {
+    /// Its address, or the socket's path.
+    pub addr: String,
+    /// The subject of its certificate.
+    pub subject: Option<String>,
+}
+
+/// How the API presents itself.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The API version to advertise whatever the engines speak, as minor number.
+    pub advertise: Option<u16>,
+    /// Whether browsers of other origins may call (classic's `--cors`).
+    pub cors: bool,
+    /// Whether images go to all nodes; `None` decides by their number.
+    pub images_everywhere: Option<bool>,
+}
+
+/// The API.
+#[derive(Debug)]
+pub struct Api {
+    cluster: Cluster,
+    settings: Settings,
+    requests: AtomicU64,
+    identity: String,
+    host: String,
+}
+
+impl Api {
+    /// Makes the API of a cluster.
+    pub fn new(cluster: Cluster, settings: Settings) -> Arc<Self> {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        Arc::new(Self {
+            cluster,
+            settings,
+            requests: AtomicU64::new(1),
+            identity: format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),
+            host: host.trim().to_owned(),
+        })
+    }
+
+    /// Returns the API version to advertise: the highest that every healthy engine speaks, as minor number.
+    pub fn advertised_now(&self) -> u16 {
+        if let Some(minor) = self.settings.advertise {
+            return minor;
+        }
+        let members = self.cluster.members();
+        let lowest = members.view.healthy().map(|n| n.facts.api_max).min();
+        lowest.map_or(API_NEWEST, |m| m.clamp(version::OLDEST, API_NEWEST))
+    }
+
+    /// Tells whether an image that a client brings goes to all nodes.
+    pub(crate) fn images_everywhere(&self) -> bool {
+        self.settings
+            .images_everywhere
+            .unwrap_or_else(|| self.cluster.members().view.nodes().len() <= 8)
+    }
+
+    /// Tells whether the route of a request may turn the connection into a raw stream.
+    pub fn may_hijack(head: &Parts) -> bool {
+        let path = head.uri.path();
+        head.headers.contains_key(header::UPGRADE)
+            || path.ends_with("/attach")
+            || path.ends_with("/start")
+    }
+
+    /// Answers one request; never fails, errors are answers too.
+    pub async fn answer(
+        self: &Arc<Self>,
+        head: Parts,
+        body: Body,
+        peer: Arc<Peer>,
+        slot: Slot,
+    ) -> Response<Body> {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        let span =
+            tracing::debug_span!("request", number, method = %head.method, path = head.uri.path());
+        let head_only = head.method == Method::HEAD;
+        let answered = self.route(head, body, peer, slot).instrument(span.clone());
+        let mut answer = match answered.await {
+            Ok(answer) => answer,
+            Err(error) => {
+                span.in_scope(
+                    || tracing::debug!(status = error.status().as_u16(), %error, "refused"),
+                );
+                error.answer()
+            }
+        };
+        if head_only {
+            // The length stays, the bytes go (wire rule W17).
+            *answer.body_mut() = crate::net::body::empty();
+        }
+        self.mark(&mut answer);
+        answer
+    }
+
+    /// Finds the handler and runs it.
+    async fn route(
+        self: &Arc<Self>,
+        head: Parts,
+        body: Body,
+        peer: Arc<Peer>,
+        slot: Slot,
+    ) -> Result<Response<Body>, Error> {
+        if head.method == Method::OPTIONS {
+            return Ok(call::no_content(http::StatusCode::OK));
+        }
+        let path = version::read(head.uri.path())?;
+        let (route, id) = route::find(&head.method, &path.rest).ok_or(Error::NoRoute)?;
+        let version = version::accept(path.version.as_deref(), self.advertised_now())?;
+        refuse_form(&head)?;
+        let query = Query::parse(head.uri.query().unwrap_or_default())?;
+        self.cluster.settled().await;
+        let call = Call {
+            api: Arc::clone(self),
+            head,
+            body,
+            path: path.rest,
+            id,
+            query,
+            version,
+            peer,
+            slot,
+        };
+        tracing::debug!(route = route.path, peer = call.peer.addr, subject = ?call.peer.subject, "request");
+        (route.run)(call).await
+    }
+
+    /// Puts the headers on an answer that every engine puts there (wire rule W15).
+    fn mark(&self, answer: &mut Response<Body>) {
+        // An engine's own answer has them; the 101 of attach has none, as from an engine.
+        let has = answer.headers().contains_key("api-version");
+        if !has && answer.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+            self.put_standard(answer);
+        }
+        if !answer.headers().contains_key(header::SERVER) {
+            let server = format!("Docker/{} (linux)", env!("CARGO_PKG_VERSION"));
+            answer
+                .headers_mut()
+                .extend(server.parse().ok().map(|v| (header::SERVER, v)));
+        }
+        if self.settings.cors {
+            for (name, value) in [
+                ("access-control-allow-origin", "*"),
+                (
+                    "access-control-allow-headers",
+                    "Origin, X-Requested-With, Content-Type, Accept, X-Registry-Auth",
+                ),
+                (
+                    "access-control-allow-methods",
+                    "GET, POST, DELETE, PUT, OPTIONS, HEAD",
+                ),
+            ] {
+                answer
+                    .headers_mut()
+                    .insert(name, HeaderValue::from_static(value));
+            }
+        }
+    }
+}
+
+impl Api {
+    /// Puts on an answer of our own what pings say, but for what is about the ping itself.
+    fn put_standard(&self, answer: &mut Response<Body>) {
+        let of_ping = system::ping::headers(&self.cluster.members().view, &self.about());
+        let standard = ["Api-Version", "Docker-Experimental", "Ostype"];
+        for (name, value) in of_ping {
+            if standard.contains(&name)
+                && let Ok(value) = HeaderValue::from_str(&value)
+            {
+                answer.headers_mut().insert(name, value);
+            }
+        }
+    }
+
+    /// Returns what Flotilla says of itself.
+    fn about(&self) -> About {
+        let scheduler = self.cluster.scheduler();
+        let env = |name: &str| std::env::var(name).unwrap_or_default();
+        About {
+            id: self.identity.clone(),
+            name: self.host.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            api_max: self.advertised_now(),
+            api_min: version::OLDEST,
+            strategy: scheduler.strategy_name().to_owned(),
+            filters: scheduler
+                .filter_names()
+                .iter()
+                .map(|n| (*n).to_owned())
+                .collect(),
+            event_listeners: self.cluster.subscribers(),
+            http_proxy: env("HTTP_PROXY"),
+            https_proxy: env("HTTPS_PROXY"),
+            no_proxy: env("NO_PROXY"),
+            ..About::default()
+        }
+    }
+}
+
+/// Refuses form bodies: engines let them override the query, so what is judged here would not be what is done there.
+fn refuse_form(head: &Parts) -> Result<(), Error> {
+    let kind = head.headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|k| k.to_str().ok()).unwrap_or_default();
+    if kind
+        .to_ascii_lowercase()
+        .starts_with("application/x-www-form-urlencoded")
+    {
+        return Err(Error::Bad(format!(
+            "unsupported Content-Type header ({kind}): must be 'application/json'"
+        )));
+    }
+    Ok(())
+}

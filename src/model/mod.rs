@@ -5,12 +5,15 @@
 pub mod clock;
 pub mod container;
 pub mod event;
+pub mod host_config;
+
 pub mod image;
 pub mod network;
 pub mod node;
 pub mod raw;
 pub mod resources;
 pub mod splice;
+pub mod units;
 pub mod view;
 pub mod volume;
 

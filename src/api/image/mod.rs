@@ -1,5 +1,10 @@
 //! Images.
 
+pub(super) mod change;
+mod fan_in;
 pub mod filter;
 pub mod list;
+pub(super) mod load;
 mod merge;
+pub(super) mod pull;
+pub(super) mod read;

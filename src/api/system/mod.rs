@@ -1,9 +1,11 @@
 //! The endpoints about the whole: `info`, `version`, `_ping`.
 
 pub mod about;
+pub(super) mod any;
+pub(super) mod events;
 pub mod info;
+pub(super) mod local;
 pub mod ping;
 mod status;
-mod units;
 pub mod version;
 mod warnings;

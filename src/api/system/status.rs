@@ -5,7 +5,7 @@
 use crate::model::{ClusterView, Node};
 
 use super::about::{About, Role};
-use super::units;
+use crate::model::units;
 
 /// Returns the lines as pairs of name and value.
 pub(super) fn lines(view: &ClusterView, about: &About) -> Vec<[String; 2]> {

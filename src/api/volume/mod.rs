@@ -1,3 +1,5 @@
 //! Volumes.
 
+pub(super) mod change;
 pub mod list;
+pub(super) mod read;

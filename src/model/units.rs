@@ -1,9 +1,9 @@
-//! Amounts as classic Swarm writes them for people.
+//! Amounts written for people, as classic Swarm writes them.
 
-use crate::model::Resources;
+use super::Resources;
 
 /// Writes bytes in binary units with four significant digits: `1.5 GiB`.
-pub(super) fn bytes(amount: i64) -> String {
+pub fn bytes(amount: i64) -> String {
     const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let mut value = amount.max(0) as f64;
     let mut unit = 0;
@@ -21,7 +21,7 @@ pub(super) fn bytes(amount: i64) -> String {
 }
 
 /// Writes promised and available processors: `1 / 4`, and `1.5 / 4.2` when a fraction is promised.
-pub(super) fn cpus(used: i64, total: i64) -> String {
+pub fn cpus(used: i64, total: i64) -> String {
     let (used, total) = (used.max(0), total.max(0));
     if used % Resources::NANO_PER_CPU == 0 {
         // Classic's whole numbers, which scripts read.

@@ -1,0 +1,152 @@
+//! One request with everything a handler may ask for.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderMap, Response, StatusCode, header};
+
+use super::error::Error;
+use super::query::Query;
+use super::{Api, Peer};
+use crate::cluster::Members;
+use crate::engine::Engine;
+use crate::net::body::{self, Body};
+use crate::proxy::hijack::Slot;
+use crate::proxy::{forward, hijack, target};
+
+/// The most bytes of a JSON body that are read.
+pub(super) const JSON_LIMIT: usize = 64 << 20;
+/// The most bytes of an engine's JSON answer that are read to be changed.
+const ANSWER_LIMIT: usize = 256 << 20;
+
+/// What a handler returns.
+pub(super) type Answer = Result<Response<Body>, Error>;
+
+/// One request.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// The API it came to.
+    pub(super) api: Arc<Api>,
+    /// Its head as it came.
+    pub(super) head: Parts,
+    /// Its body.
+    pub(super) body: Body,
+    /// Its path, decoded, without the version.
+    pub(super) path: String,
+    /// What stands for the variable of the route, decoded: an ID or a name.
+    pub(super) id: String,
+    /// Its query, decoded.
+    pub(super) query: Query,
+    /// The minor number of the API version it speaks.
+    pub(super) version: u16,
+    /// Who sent it.
+    pub(super) peer: Arc<Peer>,
+    /// Where a raw stream is left for the connection.
+    pub(super) slot: Slot,
+}
+
+impl Call {
+    /// Returns the membership to look at.
+    pub(super) fn members(&self) -> Arc<Members> {
+        self.api.cluster.members()
+    }
+
+    /// Returns the query as it came.
+    pub(super) fn raw_query(&self) -> &str {
+        self.head.uri.query().unwrap_or_default()
+    }
+
+    /// Reads the body whole.
+    pub(super) async fn read_body(&mut self) -> Result<bytes::Bytes, Error> {
+        let taken = std::mem::replace(&mut self.body, body::empty());
+        Ok(body::read(taken, JSON_LIMIT).await?)
+    }
+
+    /// Sends the call to `engine` as it is, but for its path.
+    pub(super) async fn forward(self, engine: &Engine, path: &str) -> Answer {
+        let query = self.raw_query().to_owned();
+        self.forward_with(engine, path, &query).await
+    }
+
+    /// Sends the call to `engine` with another path and query.
+    pub(super) async fn forward_with(self, engine: &Engine, path: &str, query: &str) -> Answer {
+        let target = target::versioned(engine, self.version, path, query);
+        let version = self.api.advertised_now();
+        let answer = forward(engine, self.head, self.body, &target).await?;
+        Ok(as_ours(answer, version))
+    }
+
+    /// Sends the call to `engine` and turns the connection into a raw stream if the engine agrees.
+    pub(super) async fn hijack(self, engine: &Engine, path: &str) -> Answer {
+        let target = target::versioned(engine, self.version, path, self.raw_query());
+        let answer = hijack::hijack(engine, self.head, self.body, &target, &self.slot).await?;
+        Ok(answer)
+    }
+}
+
+/// Says on an engine's answer which API version we advertise (wire rule W15).
+pub(super) fn as_ours(mut answer: Response<Body>, advertised: u16) -> Response<Body> {
+    if let Some(version) = answer.headers_mut().get_mut("api-version") {
+        if let Ok(value) = format!("1.{advertised}").parse() {
+            *version = value;
+        }
+    }
+    answer
+}
+
+/// Makes a JSON answer of our own.
+pub(super) fn json(status: StatusCode, text: impl Into<bytes::Bytes>) -> Response<Body> {
+    let mut answer = Response::new(body::full(text));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("application/json"),
+    );
+    answer
+}
+
+/// Makes a JSON answer that is written chunk by chunk, as fast as the client reads.
+pub(super) fn chunked(
+    chunks: impl Iterator<Item = bytes::Bytes> + Send + 'static,
+) -> Response<Body> {
+    let mut answer = Response::new(body::stream(futures_util::stream::iter(chunks.map(Ok))));
+    let json = header::HeaderValue::from_static("application/json");
+    answer.headers_mut().insert(header::CONTENT_TYPE, json);
+    answer
+}
+
+/// Makes an answer without a body.
+pub(super) fn no_content(status: StatusCode) -> Response<Body> {
+    let mut answer = Response::new(body::empty());
+    *answer.status_mut() = status;
+    answer
+}
+
+/// Makes an answer out of what an engine said, whole.
+pub(super) fn whole(
+    status: StatusCode,
+    mut headers: HeaderMap,
+    text: bytes::Bytes,
+) -> Response<Body> {
+    crate::proxy::headers::strip_hop_by_hop(&mut headers);
+    headers.remove(header::CONTENT_LENGTH);
+    let mut answer = Response::new(body::full(text));
+    *answer.status_mut() = status;
+    *answer.headers_mut() = headers;
+    answer
+}
+
+/// Reads an engine's answer whole and changes its text when the status is a success.
+pub(super) async fn changed(
+    answer: Response<Body>,
+    change: impl FnOnce(&str) -> Option<String>,
+) -> Answer {
+    let (head, incoming) = answer.into_parts();
+    let text = body::read(incoming, ANSWER_LIMIT).await?;
+    let new = std::str::from_utf8(&text)
+        .ok()
+        .filter(|_| head.status.is_success())
+        .and_then(change);
+    let text = new.map_or(text, Into::into);
+    Ok(whole(head.status, head.headers, text))
+}

@@ -1,0 +1,114 @@
+//! Calls that go to the engine that has the container.
+
+use http::StatusCode;
+
+use crate::api::call::{Answer, Call};
+use crate::api::error::Error;
+use crate::cluster::resolve::{self, Located};
+use crate::engine::Refresh;
+use crate::model::Container;
+use std::sync::Arc;
+
+/// Finds the container that the path names, on a node that answers.
+pub(in crate::api) fn owner(call: &Call) -> Result<Located<Arc<Container>>, Error> {
+    Ok(resolve::container(&call.members(), &call.id)?.ready()?)
+}
+
+/// Returns the path of the call with the container's full ID in place of what the client called it.
+pub(in crate::api) fn path_with_id(call: &Call, id: &str) -> String {
+    let rest = &call.path["/containers/".len() + call.id.len()..];
+    format!("/containers/{id}{rest}")
+}
+
+/// Forwards a call that changes nothing that lists show.
+pub(in crate::api) async fn read(call: Call) -> Answer {
+    let found = owner(&call)?;
+    let path = path_with_id(&call, &found.object.id);
+    call.forward(&found.engine, &path).await
+}
+
+/// Forwards a call that changes the container, and answers when lists show the change.
+pub(in crate::api) async fn change(call: Call) -> Answer {
+    let found = owner(&call)?;
+    let path = path_with_id(&call, &found.object.id);
+    let cluster = call.api.cluster.clone();
+    let answer = call.forward(&found.engine, &path).await?;
+    if answer.status().is_success() {
+        let what = Refresh::Container(Arc::clone(&found.object.id));
+        cluster.refresh(&found.engine, what).await;
+    }
+    Ok(answer)
+}
+
+/// Removes a container; anonymous volumes may go with it.
+pub(in crate::api) async fn remove(call: Call) -> Answer {
+    let (with_volumes, cluster) = (call.query.flag("v"), call.api.cluster.clone());
+    let found = owner(&call)?;
+    let path = path_with_id(&call, &found.object.id);
+    let answer = call.forward(&found.engine, &path).await?;
+    if answer.status().is_success() {
+        let what = Refresh::Container(Arc::clone(&found.object.id));
+        let container = cluster.refresh(&found.engine, what);
+        if with_volumes {
+            tokio::join!(container, cluster.refresh(&found.engine, Refresh::Volumes));
+        } else {
+            container.await;
+        }
+    }
+    Ok(answer)
+}
+
+/// Turns the connection into the container's streams.
+pub(in crate::api) async fn attach(call: Call) -> Answer {
+    let found = owner(&call)?;
+    let path = path_with_id(&call, &found.object.id);
+    call.hijack(&found.engine, &path).await
+}
+
+/// Makes an image of the container that the query names.
+pub(in crate::api) async fn commit(mut call: Call) -> Answer {
+    call.id = call.query.text("container").to_owned();
+    let found = owner(&call)?;
+    let query = with_container(call.raw_query(), &found.object.id);
+    let cluster = call.api.cluster.clone();
+    let answer = call.forward_with(&found.engine, "/commit", &query).await?;
+    if answer.status() == StatusCode::CREATED {
+        cluster.refresh(&found.engine, Refresh::Images).await;
+    }
+    Ok(answer)
+}
+
+/// Deletes a checkpoint.
+pub(in crate::api) async fn checkpoint(mut call: Call) -> Answer {
+    let (id, name) = match call.id.split_once('\n') {
+        Some((id, name)) => (id.to_owned(), name.to_owned()),
+        None => return Err(Error::NoRoute),
+    };
+    call.id = id;
+    let found = owner(&call)?;
+    let path = format!("/containers/{}/checkpoints/{name}", found.object.id);
+    call.forward(&found.engine, &path).await
+}
+
+/// Replaces the value of `container` in a query and leaves the rest as it came.
+fn with_container(query: &str, id: &str) -> String {
+    let parts = query.split('&').filter(|p| !p.is_empty());
+    let changed = parts.map(|part| match part.split_once('=') {
+        Some(("container", _)) => format!("container={id}"),
+        _ => part.to_owned(),
+    });
+    changed.collect::<Vec<_>>().join("&")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_container_is_replaced_in_a_query() {
+        assert_eq!(
+            with_container("author=&container=web&repo=container%3Dweb", "abc"),
+            "author=&container=abc&repo=container%3Dweb"
+        );
+    }
+}

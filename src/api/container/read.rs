@@ -1,0 +1,69 @@
+//! Lists from memory and inspects from the owner.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::value::RawValue;
+
+use super::list::{self, ListQuery, Row};
+use super::owner;
+use crate::api::call::{Answer, Call, changed, chunked};
+use crate::cluster::Members;
+use crate::model::{Container, splice};
+
+/// How long an engine may take to measure the sizes of its containers.
+const SIZE_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Lists containers of all nodes.
+pub(in crate::api) async fn list(call: Call) -> Answer {
+    let members = call.members();
+    let query = ListQuery::parse(&call.query)?;
+    let mut rows = list::select(&members.view, &query)?;
+    if call.query.flag("size") {
+        rows = with_sizes(&members, rows, call.version).await;
+    }
+    Ok(chunked(list::render(rows, jiff::Timestamp::now())))
+}
+
+/// Puts entries with sizes, freshly measured by the engines, in place of those from memory. A node that does not
+/// answer in time is shown without sizes.
+async fn with_sizes(members: &Members, rows: Vec<Row>, api: u16) -> Vec<Row> {
+    let measured = members.healthy().map(|(node, engine)| {
+        let path = crate::proxy::target::versioned(engine, api, "/containers/json", "all=1&size=1");
+        async move {
+            let list = engine.client().get(&path, SIZE_DEADLINE).await.ok()?;
+            let entries: Vec<&RawValue> = serde_json::from_slice(&list).ok()?;
+            let spliced = entries.into_iter().filter_map(|entry| {
+                let id = crate::model::raw::Object::parse(entry.get())
+                    .ok()?
+                    .decode::<String>("Id")?;
+                Some((id, splice::splice(entry.get(), &node.name, &node.ip).ok()?))
+            });
+            Some(spliced.collect::<Vec<_>>())
+        }
+    });
+    let measured = join_all(measured).await;
+    let mut entries: HashMap<String, _> = measured.into_iter().flatten().flatten().collect();
+    rows.into_iter()
+        .map(|row| match entries.remove(&*row.container.id) {
+            None => row,
+            Some(entry) => Row {
+                container: Arc::new(Container {
+                    entry,
+                    ..(*row.container).clone()
+                }),
+                ..row
+            },
+        })
+        .collect()
+}
+
+/// Inspects a container, read through to its engine.
+pub(in crate::api) async fn inspect(call: Call) -> Answer {
+    let found = owner::owner(&call)?;
+    let path = owner::path_with_id(&call, &found.object.id);
+    let answer = call.forward(&found.engine, &path).await?;
+    changed(answer, |text| splice::inspect(text, &found.node).ok()).await
+}

@@ -1,0 +1,29 @@
+//! Renames: the new name must be free on every node.
+
+use std::sync::Arc;
+
+use super::owner;
+use crate::api::call::{Answer, Call};
+use crate::engine::Refresh;
+
+/// Renames a container; the name is held until lists show it.
+pub(in crate::api) async fn rename(call: Call) -> Answer {
+    let found = owner::owner(&call)?;
+    let path = owner::path_with_id(&call, &found.object.id);
+    let cluster = call.api.cluster.clone();
+    let asked = call.query.text("name");
+    let name = asked.strip_prefix('/').unwrap_or(asked).to_owned();
+    // An empty or unchanged name is left to the engine to refuse, in its own words.
+    let own = found.object.names.contains(&name);
+    let held = match name.is_empty() || own {
+        true => None,
+        false => Some(cluster.reservations().reserve_name(&cluster, &name)?),
+    };
+    let answer = call.forward(&found.engine, &path).await?;
+    if answer.status().is_success() {
+        let what = Refresh::Container(Arc::clone(&found.object.id));
+        cluster.refresh(&found.engine, what).await;
+    }
+    drop(held);
+    Ok(answer)
+}

@@ -1,0 +1,229 @@
+//! From errors to HTTP: the only place with error status codes.
+//!
+//! The body is always `{"message":"…"}` with `Content-Type` exactly `application/json` (wire rule W1: with a charset the
+//! docker CLI prints the raw JSON).
+
+use http::{Response, StatusCode, header};
+
+use super::bad_filter::BadFilter;
+use super::call::json;
+use super::list::ListError;
+use super::query::BadQuery;
+use super::timestamp::BadTime;
+use crate::cluster;
+use crate::cluster::error::Kind;
+use crate::cluster::spec::BadSpec;
+use crate::engine;
+use crate::model::raw::quote;
+use crate::net::body::{self, Body, ReadError};
+
+/// Everything a handler can fail with.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// Something in the request is wrong; the text quotes it.
+    #[error("{0}")]
+    Bad(String),
+    /// The query cannot be read.
+    #[error(transparent)]
+    Query(#[from] BadQuery),
+    /// The filters cannot be read, or are not known here.
+    #[error(transparent)]
+    Filter(#[from] BadFilter),
+    /// A list cannot be given.
+    #[error(transparent)]
+    List(#[from] ListError),
+    /// A time cannot be read.
+    #[error(transparent)]
+    Time(#[from] BadTime),
+    /// A create's body is wrong.
+    #[error(transparent)]
+    Spec(#[from] BadSpec),
+    /// The body is too long or was cut short.
+    #[error(transparent)]
+    Body(#[from] ReadError),
+    /// No such route.
+    #[error("page not found")]
+    NoRoute,
+    /// An object that is not there, said in the engine's words.
+    #[error("{0}")]
+    NotFound(String),
+    /// The path has a cleaner form.
+    #[error("moved to {0}")]
+    Moved(String),
+    /// The client is older than anything we speak.
+    #[error(
+        "client version {asked} is too old. Minimum supported API version is 1.{least}, please upgrade your client to a newer version"
+    )]
+    TooOld {
+        /// What it asked for.
+        asked: String,
+        /// The oldest we take, as minor number.
+        least: u16,
+    },
+    /// The client is newer than what we advertise.
+    #[error("client version {asked} is too new. Maximum supported API version is 1.{most}")]
+    TooNew {
+        /// What it asked for.
+        asked: String,
+        /// The newest we advertise, as minor number.
+        most: u16,
+    },
+    /// Not built yet.
+    #[error("{0} is not built yet in this version of Flotilla; see docs/differences.md")]
+    NotYet(&'static str),
+    /// Engines that are no swarm-mode cluster cannot serve it (the engine's words).
+    #[error(
+        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again."
+    )]
+    NoSwarm,
+    /// What is asked is at odds with what is.
+    #[error("{0}")]
+    Conflict(String),
+    /// The cluster failed.
+    #[error(transparent)]
+    Cluster(#[from] cluster::Error),
+    /// An engine failed.
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    /// A bug of ours; the log has the details.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// Returns the status that the engine would give for this.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Query(error) | Self::List(ListError::Query(error)) => of_query(error),
+            Self::Filter(error) | Self::List(ListError::Filter(error)) => of_filter(error),
+            Self::List(ListError::NoSuchContainer(_) | ListError::NoSuchImage(_)) => {
+                StatusCode::NOT_FOUND
+            }
+            // Engines answer so, as if the fault were theirs.
+            Self::Time(BadTime::Unreadable(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Bad(_)
+            | Self::List(ListError::AmbiguousPrefix(_) | ListError::AmbiguousName { .. })
+            | Self::Time(BadTime::Backwards { .. })
+            | Self::TooOld { .. }
+            | Self::TooNew { .. }
+            | Self::Body(ReadError::Broken(_))
+            | Self::Spec(BadSpec::Json(_) | BadSpec::Wish(_)) => StatusCode::BAD_REQUEST,
+            Self::Body(ReadError::TooLong { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            // The user named something that is on several nodes.
+            Self::Spec(BadSpec::Reference(error)) => match of_cluster(error) {
+                StatusCode::BAD_REQUEST => StatusCode::CONFLICT,
+                other => other,
+            },
+            Self::NoRoute | Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Moved(_) => StatusCode::MOVED_PERMANENTLY,
+            Self::NotYet(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::NoSwarm => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Cluster(error) => of_cluster(error),
+            Self::Engine(error) => of_engine(error),
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Makes the answer.
+    pub(super) fn answer(&self) -> Response<Body> {
+        let status = self.status();
+        match self {
+            Self::Moved(to) => {
+                let mut answer = Response::new(body::empty());
+                *answer.status_mut() = status;
+                if let Ok(to) = to.parse() {
+                    answer.headers_mut().insert(header::LOCATION, to);
+                }
+                answer
+            }
+            // Clients of before API 1.24 expect plain text (wire rule W1's exception).
+            Self::TooOld { .. } => {
+                let mut answer = Response::new(body::full(format!("{self}\n")));
+                *answer.status_mut() = status;
+                let text = header::HeaderValue::from_static("text/plain; charset=utf-8");
+                answer.headers_mut().insert(header::CONTENT_TYPE, text);
+                answer
+            }
+            error => json(
+                status,
+                format!("{{\"message\":{}}}\n", quote(&error.to_string())),
+            ),
+        }
+    }
+}
+
+/// Returns the status that engines give for a bad query: 500 for what should be a number.
+fn of_query(error: &BadQuery) -> StatusCode {
+    match error {
+        BadQuery::Semicolon | BadQuery::Escape(_) => StatusCode::BAD_REQUEST,
+        BadQuery::NotANumber(_) | BadQuery::OutOfRange(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Returns the status that engines give for a bad filter: 500 for values that they find out about late.
+fn of_filter(error: &BadFilter) -> StatusCode {
+    use BadFilter as F;
+    match error {
+        F::PortColon { .. } | F::Port { .. } | F::Pattern | F::Time(_) | F::NetworkType(_) => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+        F::Unparsable
+        | F::Unknown(_)
+        | F::Values { .. }
+        | F::Status(_)
+        | F::Health(_)
+        | F::Exited { .. }
+        | F::NetworkDangling
+        | F::NetworkDanglingTwice => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// Returns the status for a failure of the cluster.
+fn of_cluster(error: &cluster::Error) -> StatusCode {
+    use cluster::Error as E;
+    match error {
+        E::NotFound { .. } => StatusCode::NOT_FOUND,
+        E::AmbiguousPrefix { .. } => StatusCode::BAD_REQUEST,
+        E::AmbiguousName { kind, .. } => match kind {
+            Kind::Volume => StatusCode::CONFLICT,
+            Kind::Container | Kind::Exec | Kind::Image | Kind::Network => StatusCode::BAD_REQUEST,
+        },
+        E::NameTaken { .. } | E::NameReserved { .. } | E::Conflict(_) => StatusCode::CONFLICT,
+        E::Refused(refused) if refused.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
+        // As a name or a port that is taken: the request is right, the state does not allow it.
+        E::Refused(_) => StatusCode::CONFLICT,
+        E::Unreachable { .. } | E::NoHealthyNode => StatusCode::SERVICE_UNAVAILABLE,
+        E::Engine(error) => of_engine(error),
+        E::Unknown { .. } => StatusCode::GATEWAY_TIMEOUT,
+    }
+}
+
+/// Returns the status for a failure of one engine.
+fn of_engine(error: &engine::Error) -> StatusCode {
+    use engine::Error as E;
+    match error {
+        E::Connect { .. } | E::Broken { .. } | E::Answer { .. } => StatusCode::BAD_GATEWAY,
+        E::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
+        E::Status { status, .. } => *status,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_client_is_told_in_plain_text_and_others_in_json() {
+        let old = Error::TooOld {
+            asked: "1.12".into(),
+            least: 24,
+        }
+        .answer();
+        assert_eq!(old.status(), 400);
+        assert_eq!(old.headers()["content-type"], "text/plain; charset=utf-8");
+        let none = Error::NoRoute.answer();
+        assert_eq!(none.status(), 404);
+        assert_eq!(none.headers()["content-type"], "application/json");
+    }
+}

@@ -1,0 +1,90 @@
+//! Execs: made on the container's engine, found again by their ID.
+
+use http::StatusCode;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+
+use super::Api;
+use super::call::{Answer, Call, whole};
+use super::container::owner;
+use super::error::Error;
+use crate::cluster;
+use crate::cluster::error::Kind;
+use crate::engine::Engine;
+use crate::net::body;
+
+/// The most bytes of an engine's answer to an exec's creation.
+const ANSWER_LIMIT: usize = 1 << 20;
+/// How long an engine may take to say whether an exec is its own.
+const LOOK_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Creates an exec and remembers where.
+pub(super) async fn create(call: Call) -> Answer {
+    #[derive(serde::Deserialize)]
+    struct Created {
+        #[serde(rename = "Id")]
+        id: String,
+    }
+    let found = owner::owner(&call)?;
+    let path = owner::path_with_id(&call, &found.object.id);
+    let cluster = call.api.cluster.clone();
+    let answer = call.forward(&found.engine, &path).await?;
+    if answer.status() != StatusCode::CREATED {
+        return Ok(answer);
+    }
+    let (head, incoming) = answer.into_parts();
+    let text = body::read(incoming, ANSWER_LIMIT).await?;
+    if let Ok(created) = serde_json::from_slice::<Created>(&text) {
+        cluster.execs().remember(&created.id, &found.node.key);
+    }
+    Ok(whole(head.status, head.headers, text))
+}
+
+/// Starts an exec; its streams take the connection over, unless it is detached.
+pub(super) async fn start(call: Call) -> Answer {
+    let engine = owner_of(&call.api, &call.id).await?;
+    let path = call.path.clone();
+    call.hijack(&engine, &path).await
+}
+
+/// Forwards a call about an exec.
+pub(super) async fn read(call: Call) -> Answer {
+    let engine = owner_of(&call.api, &call.id).await?;
+    let path = call.path.clone();
+    call.forward(&engine, &path).await
+}
+
+/// Finds the engine of an exec: remembered, or else asked for.
+async fn owner_of(api: &Api, id: &str) -> Result<Engine, Error> {
+    let members = api.cluster.members();
+    let execs = api.cluster.execs();
+    if let Some(engine) = execs
+        .owner(id)
+        .and_then(|key| members.engine(&key).cloned())
+    {
+        return Ok(engine);
+    }
+    let full = id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    let mut asked: FuturesUnordered<_> = members
+        .healthy()
+        // Engines take no prefixes of exec IDs, so nothing else can be one.
+        .filter(|_| full)
+        .map(|(node, engine)| {
+            let path = format!("/exec/{}/json", id);
+            async move {
+                let found = engine.client().get(&path, LOOK_DEADLINE).await;
+                found.ok().map(|_| (node, engine))
+            }
+        })
+        .collect();
+    while let Some(found) = asked.next().await {
+        if let Some((node, engine)) = found {
+            execs.remember(id, &node.key);
+            return Ok(engine.clone());
+        }
+    }
+    Err(Error::Cluster(cluster::Error::NotFound {
+        kind: Kind::Exec,
+        name: id.to_owned(),
+    }))
+}

@@ -1,0 +1,72 @@
+//! The home node of a network or volume that lives on one node.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::error::Error;
+use crate::cluster::{self, Cluster, Members};
+use crate::engine::Engine;
+use crate::model::{COMPOSE_PROJECT_LABEL, Health, Node};
+use crate::scheduler::{Request, wishes};
+
+/// Chooses a home: where the compose project's other local objects are, else as for a container that asks nothing.
+/// Wishes in the object's labels count.
+pub(super) fn choose(
+    cluster: &Cluster,
+    members: &Members,
+    labels: BTreeMap<String, String>,
+) -> Result<(Arc<Node>, Engine), Error> {
+    if let Some(node) = labels
+        .get(COMPOSE_PROJECT_LABEL)
+        .and_then(|project| of_project(members, project))
+    {
+        return engine(members, &node);
+    }
+    let found = wishes::extract(&[], &labels).map_err(|e| Error::Bad(e.to_string()))?;
+    let request = Request {
+        wishes: found.wishes,
+        seed: fastrand::u64(..),
+        ..Request::default()
+    };
+    let placement = cluster
+        .scheduler()
+        .place(&request, &members.view)
+        .map_err(cluster::Error::Refused)?;
+    let best = placement
+        .candidates
+        .first()
+        .ok_or(cluster::Error::NoHealthyNode)?;
+    engine(members, best)
+}
+
+/// Returns a node's engine, when it answers.
+pub(super) fn engine(members: &Members, node: &Arc<Node>) -> Result<(Arc<Node>, Engine), Error> {
+    if let Health::Unhealthy { since, reason } = &node.health {
+        return Err(Error::Cluster(cluster::Error::Unreachable {
+            object: "its home".to_owned(),
+            node: node.name.clone(),
+            since: *since,
+            reason: reason.clone(),
+            state: String::new(),
+        }));
+    }
+    let engine = members.engine(&node.key).cloned();
+    let engine = engine.ok_or(cluster::Error::NoHealthyNode)?;
+    Ok((Arc::clone(node), engine))
+}
+
+/// Returns the node on which a compose project has a local network or volume.
+fn of_project(members: &Members, project: &str) -> Option<Arc<Node>> {
+    let is = |labels: &BTreeMap<String, String>| {
+        labels
+            .get(COMPOSE_PROJECT_LABEL)
+            .is_some_and(|p| p == project)
+    };
+    let has = |node: &&Arc<Node>| {
+        node.networks
+            .iter()
+            .any(|n| is(&n.labels) && !n.is_shared())
+            || node.volumes.iter().any(|v| is(&v.labels) && !v.is_shared())
+    };
+    members.view.nodes().iter().find(has).cloned()
+}

@@ -1,0 +1,152 @@
+//! Tagging and removing: on every node that has the image.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use serde_json::value::RawValue;
+
+use crate::api::Api;
+use crate::api::call::{Answer, Call, json, no_content, whole};
+use crate::api::error::Error;
+use crate::cluster;
+use crate::cluster::resolve;
+use crate::engine::{self, Engine, Refresh};
+use crate::net::body;
+use crate::proxy::{forward, target};
+
+/// The most bytes of one engine's answer.
+const ANSWER_LIMIT: usize = 16 << 20;
+
+/// What is sent to every holder; the call's body stays out of it.
+struct Asked {
+    api: Arc<Api>,
+    head: Parts,
+    path: String,
+    id: String,
+    version: u16,
+}
+
+impl From<Call> for Asked {
+    fn from(call: Call) -> Self {
+        Self {
+            api: call.api,
+            head: call.head,
+            path: call.path,
+            id: call.id,
+            version: call.version,
+        }
+    }
+}
+
+/// One engine's part of the work.
+struct Done {
+    node: String,
+    result: Result<(StatusCode, HeaderMap, Bytes), engine::Error>,
+}
+
+/// Tags an image on all holders.
+pub(in crate::api) async fn tag(call: Call) -> Answer {
+    let done = on_holders(&call.into()).await?;
+    match failure(&done) {
+        Some(answer) => answer,
+        None => Ok(no_content(StatusCode::CREATED)),
+    }
+}
+
+/// Removes an image from all holders; what each says is said once.
+pub(in crate::api) async fn remove(call: Call) -> Answer {
+    let done = on_holders(&call.into()).await?;
+    if let Some(answer) = failure(&done) {
+        return answer;
+    }
+    let mut said: Vec<String> = Vec::new();
+    for one in &done {
+        let Ok((_, _, text)) = &one.result else {
+            continue;
+        };
+        let lines: Vec<&RawValue> = serde_json::from_slice(text).unwrap_or_default();
+        for line in lines {
+            if !said.iter().any(|s| s == line.get()) {
+                said.push(line.get().to_owned());
+            }
+        }
+    }
+    Ok(json(StatusCode::OK, format!("[{}]\n", said.join(","))))
+}
+
+/// Sends the call to every holder and waits until lists show what they did.
+async fn on_holders(call: &Asked) -> Result<Vec<Done>, Error> {
+    let members = call.api.cluster.members();
+    // An ID prefix may mean another image elsewhere; all holders of the one it means are meant.
+    let (_, _, image) = resolve::image(&members, &call.id)?;
+    let by_name = image.has_name(&call.id);
+    let holders: Vec<(String, Engine)> = members
+        .healthy()
+        .filter(|(node, _)| {
+            let mut images = node.images.iter();
+            match by_name {
+                true => images.any(|i| i.has_name(&call.id)),
+                false => images.any(|i| i.id == image.id),
+            }
+        })
+        .map(|(node, engine)| (node.name.clone(), engine.clone()))
+        .collect();
+    let work = holders.into_iter().map(|(node, engine)| async move {
+        let result = one(call, &engine).await;
+        call.api.cluster.refresh(&engine, Refresh::Images).await;
+        Done { node, result }
+    });
+    Ok(join_all(work).await)
+}
+
+/// Sends the call to one engine and reads its answer.
+async fn one(
+    call: &Asked,
+    engine: &Engine,
+) -> Result<(StatusCode, HeaderMap, Bytes), engine::Error> {
+    let target = target::versioned(
+        engine,
+        call.version,
+        &call.path,
+        call.head.uri.query().unwrap_or_default(),
+    );
+    let answer = forward(engine, call.head.clone(), body::empty(), &target).await?;
+    let (head, incoming) = answer.into_parts();
+    let text = body::read(incoming, ANSWER_LIMIT)
+        .await
+        .map_err(|e| engine.client().broken(e.to_string()))?;
+    Ok((head.status, head.headers, text))
+}
+
+/// Makes the answer when any holder failed: its own when it is alone or none succeeded, else one that names the nodes.
+fn failure(done: &[Done]) -> Option<Answer> {
+    let succeeded = |d: &&Done| matches!(&d.result, Ok((status, _, _)) if status.is_success());
+    let failed: Vec<&Done> = done.iter().filter(|d| !succeeded(d)).collect();
+    let first = failed.first()?;
+    let (status, headers, text) = match &first.result {
+        Ok((status, headers, text)) => (*status, headers.clone(), text.clone()),
+        Err(error) => {
+            let message = error.to_string();
+            return Some(Err(Error::Cluster(cluster::Error::Conflict(message))));
+        }
+    };
+    if failed.len() == done.len() {
+        return Some(Ok(whole(status, headers, text)));
+    }
+    let others: Vec<&str> = done
+        .iter()
+        .filter(succeeded)
+        .map(|d| d.node.as_str())
+        .collect();
+    let message = format!(
+        "{}: {} (done on {})",
+        first.node,
+        engine::client::message(&text),
+        others.join(", ")
+    );
+    let text = format!("{{\"message\":{}}}\n", crate::model::raw::quote(&message));
+    Some(Ok(json(status, text)))
+}

@@ -1,0 +1,223 @@
+//! Progress of one call on many nodes, made one stream that the docker CLI redraws in place.
+//!
+//! Each node has a row (`"id":"node0"` with `progressDetail`, without which the CLI does not redraw). What every node
+//! says alike at the end is said once, and an error comes last, because clients stop reading there.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use crate::model::raw::{Object, quote};
+
+/// Lines that may wait for a slow client, for all nodes together.
+const QUEUE: usize = 256;
+
+/// What one node tells while it works.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// A line of its own progress.
+    Line(Bytes),
+    /// It ended; an error when it failed.
+    Ended(Result<(), String>),
+}
+
+/// Where nodes tell; the number of a node is its place in the list.
+pub(super) type Tell = mpsc::Sender<(usize, Told)>;
+
+/// Makes the queue between the nodes and the client.
+pub(super) fn queue() -> (Tell, mpsc::Receiver<(usize, Told)>) {
+    mpsc::channel(QUEUE)
+}
+
+/// Puts what the nodes tell into one stream.
+#[derive(Debug)]
+pub(super) struct FanIn {
+    verb: &'static str,
+    nodes: Vec<String>,
+    open: usize,
+    failed: BTreeMap<usize, String>,
+    /// Closing lines without an ID (`Digest: …`, `Loaded image: …`), once each, in the order they came.
+    closing: Vec<String>,
+}
+
+impl FanIn {
+    /// Starts with all nodes at work; `verb` names the work in errors: `pull`.
+    pub(super) fn new(verb: &'static str, nodes: Vec<String>) -> Self {
+        Self {
+            verb,
+            open: nodes.len(),
+            nodes,
+            failed: BTreeMap::new(),
+            closing: Vec::new(),
+        }
+    }
+
+    /// Tells whether every node has ended.
+    pub(super) fn is_done(&self) -> bool {
+        self.open == 0
+    }
+
+    /// Takes one message and returns the line to show, if any.
+    pub(super) fn take(&mut self, from: usize, told: Told) -> Option<Bytes> {
+        match told {
+            Told::Line(line) => self.line(from, &line),
+            Told::Ended(result) => {
+                self.open -= 1;
+                let told_already = self.failed.contains_key(&from);
+                let text = match (result, told_already) {
+                    (_, true) => return None,
+                    (Ok(()), false) => "done".to_owned(),
+                    (Err(message), false) => {
+                        let text = format!("failed: {message}");
+                        self.failed.insert(from, message);
+                        text
+                    }
+                };
+                Some(self.row(from, &text, "{}"))
+            }
+        }
+    }
+
+    /// Returns the lines after all nodes have ended.
+    pub(super) fn end(&mut self) -> Vec<Bytes> {
+        let mut lines: Vec<Bytes> = Vec::new();
+        // A client that judges by the last line of success must not see one after a failure.
+        let ok = self.failed.is_empty();
+        for line in self
+            .closing
+            .drain(..)
+            .filter(|l| ok || !l.contains("Status: "))
+        {
+            lines.push(format!("{line}\r\n").into());
+        }
+        if !ok {
+            let each: Vec<String> = self
+                .failed
+                .iter()
+                .map(|(node, message)| format!("{}: {message}", self.nodes[*node]))
+                .collect();
+            let text = quote(&format!("{} failed on {}", self.verb, each.join("; ")));
+            let line = format!(
+                "{{\"errorDetail\":{{\"code\":1,\"message\":{text}}},\"error\":{text}}}\r\n"
+            );
+            lines.push(line.into());
+        }
+        lines
+    }
+
+    /// Turns a node's own line into its row, or keeps it for the end.
+    fn line(&mut self, from: usize, line: &[u8]) -> Option<Bytes> {
+        let text = std::str::from_utf8(line).ok()?;
+        let told = Object::parse(text).ok()?;
+        if let Some(message) = told.decode::<String>("error") {
+            let shown = self.row(from, &format!("failed: {message}"), "{}");
+            self.failed.insert(from, message);
+            return Some(shown);
+        }
+        let status: String = told.decode("status").unwrap_or_default();
+        let closing =
+            told.get("stream").is_some() || told.get("id").is_none() && !status.is_empty();
+        if closing || told.get("aux").is_some() {
+            if !self.closing.iter().any(|l| l == text) {
+                self.closing.push(text.to_owned());
+            }
+            return None;
+        }
+        let id: String = told.decode("id").unwrap_or_default();
+        let shown = match id.as_str() {
+            "" => status,
+            id => format!("{id}: {status}"),
+        };
+        let detail = told.get("progressDetail").unwrap_or("{}").to_owned();
+        Some(self.row(from, &shown, &detail))
+    }
+
+    /// Writes a node's row.
+    fn row(&self, node: usize, status: &str, detail: &str) -> Bytes {
+        format!(
+            "{{\"status\":{},\"progressDetail\":{detail},\"id\":{}}}\r\n",
+            quote(status),
+            quote(&self.nodes[node])
+        )
+        .into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fan_in() -> FanIn {
+        FanIn::new("pull", vec!["node0".into(), "node1".into()])
+    }
+
+    fn line(text: &'static str) -> Told {
+        Told::Line(Bytes::from_static(text.as_bytes()))
+    }
+
+    fn text(bytes: Option<Bytes>) -> String {
+        String::from_utf8(bytes.unwrap_or_default().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn each_node_has_a_row_and_common_lines_come_once_at_the_end() {
+        let mut fan_in = fan_in();
+        let shown = fan_in.take(
+            0,
+            line(r#"{"status":"Downloading","progressDetail":{"current":1},"id":"ab"}"#),
+        );
+        assert_eq!(
+            text(shown),
+            "{\"status\":\"ab: Downloading\",\"progressDetail\":{\"current\":1},\"id\":\"node0\"}\r\n"
+        );
+        for node in 0..2 {
+            assert!(
+                fan_in
+                    .take(node, line(r#"{"status":"Digest: sha256:1"}"#))
+                    .is_none()
+            );
+            assert!(
+                fan_in
+                    .take(
+                        node,
+                        line(r#"{"status":"Status: Downloaded newer image for x"}"#)
+                    )
+                    .is_none()
+            );
+            assert!(text(fan_in.take(node, Told::Ended(Ok(())))).contains("done"));
+        }
+        assert!(fan_in.is_done());
+        let end: Vec<String> = fan_in.end().into_iter().map(|l| text(Some(l))).collect();
+        assert_eq!(
+            end,
+            [
+                "{\"status\":\"Digest: sha256:1\"}\r\n",
+                "{\"status\":\"Status: Downloaded newer image for x\"}\r\n"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_failure_is_named_in_its_row_and_comes_last() {
+        let mut fan_in = fan_in();
+        fan_in.take(
+            0,
+            line(r#"{"status":"Status: Downloaded newer image for x"}"#),
+        );
+        fan_in.take(0, Told::Ended(Ok(())));
+        let shown = fan_in.take(
+            1,
+            line(r#"{"errorDetail":{"message":"no space"},"error":"no space"}"#),
+        );
+        assert!(text(shown).contains("failed: no space"));
+        assert!(fan_in.take(1, Told::Ended(Ok(()))).is_none());
+        let end: Vec<String> = fan_in.end().into_iter().map(|l| text(Some(l))).collect();
+        assert_eq!(
+            end,
+            [
+                "{\"errorDetail\":{\"code\":1,\"message\":\"pull failed on node1: no space\"},\"error\":\"pull failed on node1: no space\"}\r\n"
+            ]
+        );
+    }
+}

@@ -1,0 +1,143 @@
+//! Creating, joining, leaving and removing networks.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use crate::api::call::{Answer, Call};
+use crate::api::error::Error;
+use crate::api::home;
+use crate::cluster;
+use crate::cluster::resolve;
+use crate::engine::{Engine, Refresh};
+use crate::model::raw::{Object, quote};
+use crate::model::{Network, Node};
+use crate::net::body;
+
+/// Creates a network on its home node: that of its compose project's other local objects, else by strategy.
+pub(in crate::api) async fn create(mut call: Call) -> Answer {
+    let text = call.read_body().await?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let mut asked =
+        Object::parse_first(&text).map_err(|e| Error::Bad(format!("invalid JSON: {e}")))?;
+    let members = call.members();
+    let mut name: String = asked.decode("Name").unwrap_or_default();
+    let mut named_node = None;
+    if let Some((node, plain)) = resolve::qualified(&members, &name) {
+        named_node = Some(Arc::clone(node));
+        let plain = plain.to_owned();
+        asked.set_folded("Name", quote(&plain));
+        name = plain;
+    }
+    // What an engine brings by itself it refuses to create, in its own words.
+    let taken = resolve::network(&members, &name);
+    let by_name = |found: &Network| found.name == name && !found.is_predefined();
+    if named_node.is_none() && taken.is_ok_and(|found| by_name(&found.object)) {
+        return Err(Error::Conflict(format!(
+            "network with name {name} already exists"
+        )));
+    }
+    let held = call
+        .api
+        .cluster
+        .reservations()
+        .reserve_object("network", &name);
+    let Some(_held) = held else {
+        return Err(Error::Conflict(format!(
+            "network with name {name} already exists"
+        )));
+    };
+    let driver: String = asked.decode("Driver").unwrap_or_default();
+    let manager = members.healthy().find(|(node, _)| is_manager(node));
+    let (_, engine) = match (named_node, manager) {
+        (Some(node), _) => home::engine(&members, &node)?,
+        (None, Some((node, engine))) if driver == "overlay" => (Arc::clone(node), engine.clone()),
+        (None, _) => home::choose(
+            &call.api.cluster,
+            &members,
+            asked.decode("Labels").unwrap_or_default(),
+        )?,
+    };
+    call.head.headers.remove(http::header::CONTENT_LENGTH);
+    call.body = body::full(asked.to_json());
+    let cluster = call.api.cluster.clone();
+    let answer = call.forward(&engine, "/networks/create").await?;
+    if answer.status() == StatusCode::CREATED {
+        cluster.refresh(&engine, Refresh::Networks).await;
+    }
+    Ok(answer)
+}
+
+/// Tells whether the engine manages a swarm-mode cluster.
+fn is_manager(node: &Node) -> bool {
+    node.facts.info["Swarm"]["ControlAvailable"].as_bool() == Some(true)
+}
+
+/// Connects a container to a network, or disconnects it; both happen on the container's engine.
+pub(in crate::api) async fn connect(mut call: Call) -> Answer {
+    let text = call.read_body().await?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let mut asked =
+        Object::parse_first(&text).map_err(|e| Error::Bad(format!("invalid JSON: {e}")))?;
+    let members = call.members();
+    let reference: String = asked.decode("Container").unwrap_or_default();
+    let found = resolve::container(&members, &reference)?.ready()?;
+    asked.set_folded("Container", quote(&found.object.id));
+    let network = on_node(&members, &call.id, &found.node)?;
+    let verb = call.path.rsplit('/').next().unwrap_or_default().to_owned();
+    call.head.headers.remove(http::header::CONTENT_LENGTH);
+    call.body = body::full(asked.to_json());
+    let cluster = call.api.cluster.clone();
+    let path = format!("/networks/{network}/{verb}");
+    let answer = call.forward(&found.engine, &path).await?;
+    if answer.status().is_success() {
+        let container = Refresh::Container(Arc::clone(&found.object.id));
+        tokio::join!(
+            cluster.refresh(&found.engine, container),
+            cluster.refresh(&found.engine, Refresh::Networks),
+        );
+    }
+    Ok(answer)
+}
+
+/// Returns what `node` calls a network that one of its containers joins.
+fn on_node(members: &cluster::Members, reference: &str, node: &Arc<Node>) -> Result<String, Error> {
+    let own = |name: &str| node.networks.iter().any(|n| n.name == name || n.id == name);
+    if own(reference) {
+        return Ok(reference.to_owned());
+    }
+    let network = resolve::network(members, reference)?;
+    if network.node.key == node.key || network.object.is_shared() {
+        return Ok(network.object.id);
+    }
+    Err(Error::Conflict(format!(
+        "network {} is on {} and the container is on {}: a {} network does not reach from node to node",
+        network.object.name, network.node.name, node.name, network.object.driver
+    )))
+}
+
+/// Removes a network from its home node.
+pub(in crate::api) async fn remove(call: Call) -> Answer {
+    let found = resolve::network(&call.members(), &call.id)?;
+    let object = format!("network {}", found.object.name);
+    let found = found.reachable(&object, "")?;
+    let cluster = call.api.cluster.clone();
+    let path = format!("/networks/{}", found.object.id);
+    let answer = call.forward(&found.engine, &path).await?;
+    if answer.status().is_success() {
+        refresh_all(&cluster, &found.engine, found.object.is_shared()).await;
+    }
+    Ok(answer)
+}
+
+/// Refreshes the networks of the engine, or of all when the network was on all.
+async fn refresh_all(cluster: &cluster::Cluster, engine: &Engine, shared: bool) {
+    if !shared {
+        return cluster.refresh(engine, Refresh::Networks).await;
+    }
+    let members = cluster.members();
+    let all = members
+        .healthy()
+        .map(|(_, engine)| cluster.refresh(engine, Refresh::Networks));
+    futures_util::future::join_all(all).await;
+}

@@ -1,0 +1,209 @@
+//! The table of all endpoints: what is served, since which API version, by which class, by which handler.
+//!
+//! First match wins, so literal paths stand before patterns that would take them too.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use http::Method;
+
+use super::call::{Answer, Call};
+use super::{container, exec, image, network, route_pattern, system, volume};
+
+/// How an endpoint is served (reference: design §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Answered here.
+    Local,
+    /// Sent to the engine that has the object.
+    Owner,
+    /// Sent to the engine that placement chooses.
+    Place,
+    /// Answered from all engines.
+    Merge,
+    /// Sent to all engines that are concerned.
+    Broadcast,
+    /// Sent to any healthy engine.
+    Any,
+    /// A stream made of all engines' streams.
+    Stream,
+    /// Needs engines in swarm mode.
+    Swarm,
+    /// Refused.
+    Refused,
+}
+
+type Run = fn(Call) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// One endpoint.
+pub(super) struct Route {
+    /// The method.
+    pub(super) method: &'static str,
+    /// The path without version; `{}` takes any text.
+    pub(super) path: &'static str,
+    /// The API version that brought it, as minor number.
+    pub(super) since: u16,
+    /// How it is served.
+    pub(super) class: Class,
+    /// What serves it.
+    pub(super) run: Run,
+    /// What a user sees that one engine would not show; `None` says that nothing differs.
+    pub(super) differs: Option<&'static str>,
+    /// Whether it still answers 501.
+    pub(super) later: bool,
+}
+
+/// Finds the route of a request and what stands for its variables.
+pub(super) fn find(method: &Method, path: &str) -> Option<(&'static Route, String)> {
+    let served = ROUTES.iter().filter(|r| r.method == method.as_str());
+    served
+        .filter_map(|route| Some((route, route_pattern::matches(route.path, path)?.join("\n"))))
+        .next()
+}
+
+/// A row: `method path since class handler`, then what differs.
+macro_rules! row {
+    ($method:literal $path:literal $since:literal $class:ident $run:path) => {
+        row!($method $path $since $class $run, None, false)
+    };
+    ($method:literal $path:literal $since:literal $class:ident $run:path, $differs:literal) => {
+        row!($method $path $since $class $run, Some($differs), false)
+    };
+    ($method:literal $path:literal $since:literal $class:ident later $what:literal) => {
+        row!($method $path $since $class @ |_| Box::pin(std::future::ready(Err(super::error::Error::NotYet($what)))), Some("answers 501: not built yet"), true)
+    };
+    ($method:literal $path:literal $since:literal $class:ident $run:path, $differs:expr, $later:literal) => {
+        row!($method $path $since $class @ |call| Box::pin($run(call)), $differs, $later)
+    };
+    ($method:literal $path:literal $since:literal $class:ident @ $run:expr, $differs:expr, $later:literal) => {
+        Route { method: $method, path: $path, since: $since, class: Class::$class, run: $run, differs: $differs, later: $later }
+    };
+}
+
+/// All endpoints.
+pub(super) const ROUTES: &[Route] = &[
+    // System
+    row!("GET" "/_ping" 24 Local system::local::ping),
+    row!("HEAD" "/_ping" 40 Local system::local::ping),
+    row!("GET" "/version" 24 Local system::local::version, "one component for each node beside Flotilla's own"),
+    row!("GET" "/info" 24 Local system::local::info, "sums and unions over the nodes, and classic's SystemStatus rows"),
+    row!("POST" "/auth" 24 Any system::any::auth),
+    row!("GET" "/events" 24 Stream system::events::stream, "events of all nodes, with node.* attributes"),
+    row!("GET" "/system/df" 25 Merge later "disk usage over all nodes"),
+    row!("GET" "/debug/{}" 24 Refused system::local::no_route, "404: engines would show their memory"),
+    // Containers
+    row!("GET" "/containers/json" 24 Merge container::read::list, "containers of all nodes; each has its name with the node before it too, the node's address in Ports and the label com.docker.swarm.node.name"),
+    row!("GET" "/containers/ps" 24 Merge container::read::list, "as /containers/json"),
+    row!("POST" "/containers/create" 24 Place container::create::create, "placed on a node; the identity label com.docker.swarm.id is added"),
+    row!("POST" "/containers/prune" 25 Broadcast later "pruning containers on all nodes"),
+    row!("GET" "/containers/{}/json" 24 Owner container::read::inspect, "adds Node, the node's address in NetworkSettings.Ports and the label com.docker.swarm.node.name"),
+    row!("GET" "/containers/{}/top" 24 Owner container::owner::read),
+    row!("GET" "/containers/{}/logs" 24 Owner container::owner::read),
+    row!("GET" "/containers/{}/changes" 24 Owner container::owner::read),
+    row!("GET" "/containers/{}/export" 24 Owner container::owner::read),
+    row!("GET" "/containers/{}/stats" 24 Owner container::owner::read),
+    row!("GET" "/containers/{}/archive" 24 Owner container::owner::read),
+    row!("HEAD" "/containers/{}/archive" 24 Owner container::owner::read),
+    row!("PUT" "/containers/{}/archive" 24 Owner container::owner::read),
+    row!("POST" "/containers/{}/resize" 24 Owner container::owner::read),
+    row!("POST" "/containers/{}/wait" 24 Owner container::owner::read),
+    row!("POST" "/containers/{}/start" 24 Owner container::owner::change),
+    row!("POST" "/containers/{}/stop" 24 Owner container::owner::change),
+    row!("POST" "/containers/{}/restart" 24 Owner container::owner::change),
+    row!("POST" "/containers/{}/kill" 24 Owner container::owner::change),
+    row!("POST" "/containers/{}/pause" 24 Owner container::owner::change),
+    row!("POST" "/containers/{}/unpause" 24 Owner container::owner::change),
+    row!("POST" "/containers/{}/update" 24 Owner container::owner::change),
+    row!("POST" "/containers/{}/rename" 24 Owner container::rename::rename, "the new name must be free on all nodes"),
+    row!("POST" "/containers/{}/attach" 24 Owner container::owner::attach),
+    row!("GET" "/containers/{}/attach/ws" 24 Owner container::owner::attach),
+    row!("POST" "/containers/{}/exec" 24 Owner exec::create),
+    row!("POST" "/containers/{}/copy" 24 Refused system::local::no_route),
+    row!("GET" "/containers/{}/checkpoints" 24 Owner container::owner::read),
+    row!("POST" "/containers/{}/checkpoints" 24 Owner container::owner::change),
+    row!("DELETE" "/containers/{}/checkpoints/{}" 24 Owner container::owner::checkpoint),
+    row!("DELETE" "/containers/{}" 24 Owner container::owner::remove),
+    row!("POST" "/commit" 24 Owner container::owner::commit, "the image is on the container's node only"),
+    row!("POST" "/exec/{}/start" 24 Owner exec::start),
+    row!("POST" "/exec/{}/resize" 24 Owner exec::read),
+    row!("GET" "/exec/{}/json" 24 Owner exec::read),
+    // Images
+    row!("GET" "/images/json" 24 Merge image::read::list, "images of all nodes, one row for each ID"),
+    row!("POST" "/images/create" 24 Broadcast image::pull::create, "pulls on all nodes (or one, by --image-spread) with a progress row for each; an import goes to one node"),
+    row!("GET" "/images/search" 24 Any system::any::forward),
+    row!("GET" "/images/get" 24 Owner image::read::save, "from one node that has all of them"),
+    row!("POST" "/images/load" 24 Broadcast image::load::load, "loads on all nodes (or one, by --image-spread)"),
+    row!("POST" "/images/prune" 25 Broadcast later "pruning images on all nodes"),
+    row!("GET" "/images/{}/get" 24 Owner image::read::one),
+    row!("GET" "/images/{}/json" 24 Owner image::read::one, "from the node that holds the ID that most nodes hold"),
+    row!("GET" "/images/{}/history" 24 Owner image::read::one),
+    row!("GET" "/images/{}/attestations" 55 Owner image::read::one),
+    row!("POST" "/images/{}/push" 24 Owner image::read::push),
+    row!("POST" "/images/{}/tag" 24 Broadcast image::change::tag, "on all nodes that have it"),
+    row!("DELETE" "/images/{}" 24 Broadcast image::change::remove, "on all nodes that have it"),
+    row!("GET" "/distribution/{}/json" 30 Any system::any::forward),
+    row!("POST" "/build" 24 Place later "building images"),
+    row!("POST" "/build/cancel" 39 Place later "building images"),
+    row!("POST" "/build/prune" 31 Broadcast later "pruning build caches"),
+    row!("POST" "/session" 31 Place later "building images"),
+    row!("POST" "/grpc" 40 Place later "building images"),
+    // Networks
+    row!("GET" "/networks" 24 Merge network::read::list, "networks of all nodes; predefined ones once"),
+    row!("GET" "/networks/" 25 Merge network::read::list, "as /networks"),
+    row!("POST" "/networks/create" 24 Place network::change::create, "on one home node, where its containers then go; the name must be free on all nodes"),
+    row!("POST" "/networks/prune" 25 Broadcast later "pruning networks on all nodes"),
+    row!("POST" "/networks/{}/connect" 24 Owner network::change::connect, "container and network must be on one node"),
+    row!("POST" "/networks/{}/disconnect" 24 Owner network::change::connect),
+    row!("GET" "/networks/{}" 24 Owner network::read::inspect),
+    row!("DELETE" "/networks/{}" 24 Owner network::change::remove),
+    // Volumes
+    row!("GET" "/volumes" 24 Merge volume::read::list, "volumes of all nodes"),
+    row!("POST" "/volumes/create" 24 Place volume::change::create, "on one home node, where its containers then go"),
+    row!("POST" "/volumes/prune" 25 Broadcast later "pruning volumes on all nodes"),
+    row!("GET" "/volumes/{}" 24 Owner volume::read::inspect),
+    row!("PUT" "/volumes/{}" 42 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("DELETE" "/volumes/{}" 24 Owner volume::change::remove),
+    // Plugins
+    row!("GET" "/plugins" 25 Merge later "plugins over all nodes"),
+    row!("GET" "/plugins/privileges" 25 Any system::any::forward),
+    row!("POST" "/plugins/pull" 25 Broadcast later "plugins over all nodes"),
+    row!("POST" "/plugins/create" 25 Broadcast later "plugins over all nodes"),
+    row!("GET" "/plugins/{}/json" 25 Owner system::any::first_that_has, "from the first node that has it"),
+    row!("POST" "/plugins/{}/push" 25 Owner later "plugins over all nodes"),
+    row!("POST" "/plugins/{}/set" 25 Broadcast later "plugins over all nodes"),
+    row!("POST" "/plugins/{}/enable" 25 Broadcast later "plugins over all nodes"),
+    row!("POST" "/plugins/{}/disable" 25 Broadcast later "plugins over all nodes"),
+    row!("POST" "/plugins/{}/upgrade" 26 Broadcast later "plugins over all nodes"),
+    row!("DELETE" "/plugins/{}" 25 Broadcast later "plugins over all nodes"),
+    // Swarm mode
+    row!("GET" "/swarm" 24 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("POST" "/swarm/init" 24 Swarm later "swarm mode of the engines"),
+    row!("POST" "/swarm/join" 24 Swarm later "swarm mode of the engines"),
+    row!("POST" "/swarm/leave" 24 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("POST" "/swarm/update" 24 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("POST" "/swarm/unlock" 25 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("GET" "/swarm/unlockkey" 25 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("GET" "/nodes" 24 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("GET" "/nodes/{}" 24 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("DELETE" "/nodes/{}" 24 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("POST" "/nodes/{}/update" 24 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("GET" "/services" 24 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("POST" "/services/create" 24 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("GET" "/services/{}/logs" 25 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("GET" "/services/{}" 24 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("DELETE" "/services/{}" 24 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("POST" "/services/{}/update" 24 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("GET" "/tasks" 24 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("GET" "/tasks/{}/logs" 29 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("GET" "/tasks/{}" 24 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("GET" "/secrets" 25 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("POST" "/secrets/create" 25 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("GET" "/secrets/{}" 25 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("DELETE" "/secrets/{}" 25 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("POST" "/secrets/{}/update" 26 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("GET" "/configs" 30 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("POST" "/configs/create" 30 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("GET" "/configs/{}" 30 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("DELETE" "/configs/{}" 30 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+    row!("POST" "/configs/{}/update" 30 Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet"),
+];

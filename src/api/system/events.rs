@@ -1,0 +1,54 @@
+//! `GET /events`: what happens on all nodes, as one stream.
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderValue, Response, header};
+
+use crate::api::call::{Answer, Call};
+use crate::api::event_filter::EventFilter;
+use crate::api::filters::Filters;
+use crate::api::timestamp::Window;
+use crate::cluster::events::Reader;
+use crate::net::body;
+
+/// Streams events: history from `since`, then live ones, to `until` or the client's end.
+pub(in crate::api) async fn stream(call: Call) -> Answer {
+    let now = jiff::Timestamp::now();
+    let window = Window::parse(&call.query, now)?;
+    let filter = EventFilter::new(&Filters::parse(call.query.text("filters"))?);
+    let nano = |t: jiff::Timestamp| i64::try_from(t.as_nanosecond()).unwrap_or(i64::MAX);
+    let (since, until) = (window.since.map(nano), window.until.map(nano));
+    // As an engine: an end in the past tells what is remembered and ends.
+    let since = since.or_else(|| until.filter(|u| *u <= nano(now)).map(|_| 0));
+    let wait = window
+        .until
+        .map(|u| std::time::Duration::try_from(u.duration_since(now)).unwrap_or_default());
+    let deadline = wait.map(|w| tokio::time::Instant::now() + w);
+    let reader = Reader::open(&call.api.cluster, since, until).await;
+    let events = stream::unfold((reader, filter), move |(mut reader, filter)| async move {
+        loop {
+            let event = match deadline {
+                None => reader.next().await?,
+                Some(at) => match reader.next_past() {
+                    Some(event) => event,
+                    None => tokio::time::timeout_at(at, reader.next()).await.ok()??,
+                },
+            };
+            if filter.matches(&event) {
+                return Some((Ok(line(&event.json)), (reader, filter)));
+            }
+        }
+    });
+    let mut answer = Response::new(body::stream(events));
+    let json = HeaderValue::from_static("application/json");
+    answer.headers_mut().insert(header::CONTENT_TYPE, json);
+    Ok(answer)
+}
+
+/// Ends an event with a newline, which classic left out.
+fn line(json: &Bytes) -> Bytes {
+    let mut line = Vec::with_capacity(json.len() + 1);
+    line.extend_from_slice(json);
+    line.push(b'\n');
+    line.into()
+}

@@ -1,0 +1,51 @@
+//! Endpoints answered here: ping, version, info, and what is refused.
+
+use http::{HeaderValue, Method, Response, StatusCode, header};
+
+use super::{info, ping, version};
+use crate::api::call::{Answer, Call, json};
+use crate::api::error::Error;
+use crate::net::body;
+
+/// Answers a ping without asking any engine: it comes before every command of the docker CLI.
+pub(in crate::api) async fn ping(call: Call) -> Answer {
+    let about = call.api.about();
+    let bytes = match call.head.method {
+        Method::HEAD => "",
+        _ => ping::BODY,
+    };
+    let mut answer = Response::new(body::full(bytes));
+    for (name, value) in ping::headers(&call.members().view, &about) {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            answer.headers_mut().insert(name, value);
+        }
+    }
+    if call.head.method == Method::HEAD {
+        let zero = HeaderValue::from_static("0");
+        answer.headers_mut().insert(header::CONTENT_LENGTH, zero);
+    }
+    Ok(answer)
+}
+
+/// Tells the versions of Flotilla and of every node.
+pub(in crate::api) async fn version(call: Call) -> Answer {
+    let told = version::version(&call.members().view, &call.api.about());
+    Ok(json(StatusCode::OK, format!("{told}\n")))
+}
+
+/// Tells of the cluster as of one engine.
+pub(in crate::api) async fn info(call: Call) -> Answer {
+    let now = jiff::Timestamp::now();
+    let told = info::info(&call.members().view, &call.api.about(), now);
+    Ok(json(StatusCode::OK, format!("{told}\n")))
+}
+
+/// Refuses as if there were no such route.
+pub(in crate::api) async fn no_route(_: Call) -> Answer {
+    Err(Error::NoRoute)
+}
+
+/// Refuses as an engine that is no swarm manager.
+pub(in crate::api) async fn no_swarm(_: Call) -> Answer {
+    Err(Error::NoSwarm)
+}

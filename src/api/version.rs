@@ -1,0 +1,145 @@
+//! The path of a request: cleaned and decoded as an engine does it, and the API version in front of it.
+
+use percent_encoding::percent_decode_str;
+
+use super::error::Error;
+
+/// The oldest API that we take, as minor number.
+pub(super) const OLDEST: u16 = 24;
+
+/// A decoded path and the version that stood before it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Path {
+    /// The path without the version; starts with `/`.
+    pub(super) rest: String,
+    /// The version as it was written, `1.41`.
+    pub(super) version: Option<String>,
+}
+
+/// Decodes a path. Engines match decoded paths, and send clients of unclean ones to the clean one.
+///
+/// # Errors
+/// [`Error::Moved`] for `//`, `/./` and `/x/../`.
+pub(super) fn read(raw: &str) -> Result<Path, Error> {
+    let decoded = percent_decode_str(raw).decode_utf8_lossy().into_owned();
+    let clean = clean(&decoded);
+    if clean != decoded {
+        return Err(Error::Moved(clean));
+    }
+    let versioned = decoded.strip_prefix("/v").and_then(|rest| {
+        let (version, _) = rest.split_once('/')?;
+        let digits =
+            !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        digits.then(|| version.to_owned())
+    });
+    Ok(match versioned {
+        Some(version) => Path {
+            rest: decoded[2 + version.len()..].to_owned(),
+            version: Some(version),
+        },
+        None => Path {
+            rest: decoded,
+            version: None,
+        },
+    })
+}
+
+/// Returns the minor number to serve a request at.
+///
+/// # Errors
+/// The version is older than 1.24 or newer than 1.`most`.
+pub(super) fn accept(version: Option<&str>, most: u16) -> Result<u16, Error> {
+    let Some(asked) = version else {
+        return Ok(most);
+    };
+    let mut numbers = asked.split('.').map(|n| n.parse::<u32>().unwrap_or(0));
+    let (major, minor) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if (major, minor) > (1, u32::from(most)) {
+        let asked = asked.to_owned();
+        return Err(Error::TooNew { asked, most });
+    }
+    if (major, minor) < (1, u32::from(OLDEST)) {
+        let (asked, least) = (asked.to_owned(), OLDEST);
+        return Err(Error::TooOld { asked, least });
+    }
+    Ok(u16::try_from(minor).unwrap_or(most))
+}
+
+/// Takes `//`, `.` and `..` out of a path; a trailing slash stays.
+fn clean(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                kept.pop();
+            }
+            part => kept.push(part),
+        }
+    }
+    let mut clean = format!("/{}", kept.join("/"));
+    if path.ends_with('/') && !kept.is_empty() {
+        clean.push('/');
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_decoded_before_they_are_matched() {
+        for (raw, rest, version) in [
+            ("/containers/json", "/containers/json", None),
+            ("/v1.41/containers/json", "/containers/json", Some("1.41")),
+            (
+                "/v%31.41/%63ontainers/json",
+                "/containers/json",
+                Some("1.41"),
+            ),
+            ("/v1.41%2fcontainers/json", "/containers/json", Some("1.41")),
+            ("/v1.41.0.0/info", "/info", Some("1.41.0.0")),
+            ("/volumes/x", "/volumes/x", None),
+            ("/V1.41/info", "/V1.41/info", None),
+            ("/networks/", "/networks/", None),
+        ] {
+            let path = read(raw).unwrap();
+            assert_eq!(
+                (path.rest.as_str(), path.version.as_deref()),
+                (rest, version),
+                "{raw}"
+            );
+        }
+    }
+
+    #[test]
+    fn unclean_paths_move() {
+        for (raw, to) in [
+            ("/containers//web/json", "/containers/web/json"),
+            ("/containers/%2Fweb/json", "/containers/web/json"),
+            ("/a/./b/../c", "/a/c"),
+            ("/..//x/", "/x/"),
+        ] {
+            assert!(
+                matches!(read(raw), Err(Error::Moved(p)) if p == to),
+                "{raw}"
+            );
+        }
+    }
+
+    #[test]
+    fn versions_outside_the_range_are_refused_in_the_engines_words() {
+        assert_eq!(accept(None, 41).unwrap(), 41);
+        assert_eq!(accept(Some("1.41.0.0"), 41).unwrap(), 41);
+        assert_eq!(accept(Some("01.041"), 41).unwrap(), 41);
+        assert_eq!(
+            accept(Some("1.99"), 51).unwrap_err().to_string(),
+            "client version 1.99 is too new. Maximum supported API version is 1.51"
+        );
+        assert_eq!(
+            accept(Some("1.12"), 51).unwrap_err().to_string(),
+            "client version 1.12 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version"
+        );
+    }
+}

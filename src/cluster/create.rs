@@ -1,0 +1,271 @@
+//! The life of a create: choose, reserve, bind, and wait until it is visible.
+//!
+//! Exactly once: a create yields no container or one. A node that cannot have seen the request is passed over; after
+//! that there is no second try, the outcome is looked up by the identity label instead.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request as HttpRequest, StatusCode, header};
+
+use super::reservation::{Lost, Reservation};
+use super::spec::Spec;
+use super::{Cluster, Error, Members};
+use crate::engine::{self, Engine, Refresh};
+use crate::model::{ClusterView, Node, SWARM_ID_LABEL};
+use crate::net::body;
+
+/// How long an engine may take for a create before its outcome counts as unknown.
+const CREATE_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a request waits to learn the outcome of a create whose answer was lost.
+const SETTLE_DEADLINE: Duration = Duration::from_secs(5);
+/// How long an engine that answers again may still be finishing a create it once took.
+const FINISHING: Duration = Duration::from_secs(20);
+/// How long an unknown outcome is looked into at all.
+const SETTLE_LIMIT: Duration = Duration::from_secs(3600);
+/// Rounds of choosing when reservations are lost to others.
+const ROUNDS: usize = 32;
+/// The most bytes of an engine's answer to a create.
+const ANSWER_LIMIT: usize = 4 << 20;
+
+/// An engine's answer, whole.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+/// A create as it goes to whichever engine is chosen.
+#[derive(Debug)]
+pub struct Create {
+    /// What is asked and sent.
+    pub spec: Spec,
+    /// The query without the name, as the client sent it; empty or starting with `&`.
+    pub query: String,
+    /// Headers that go to the engine.
+    pub headers: HeaderMap,
+    /// The minor number of the API version that the client speaks.
+    pub api: u16,
+}
+
+/// Creates a container on the best node and returns the engine's answer once the view shows the container.
+///
+/// # Cancel safety
+/// Must run to its end: callers spawn it, so that a client that goes away leaves nothing half-done.
+///
+/// # Errors
+/// The name is taken, no node admits it, or the chosen engine failed.
+pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
+    let mut unreachable: Vec<Arc<str>> = Vec::new();
+    let mut last = None;
+    for _ in 0..ROUNDS {
+        let members = cluster.members();
+        let (node, reservation) = match choose(&cluster, &members, &create, &unreachable) {
+            Ok(Some(chosen)) => chosen,
+            // Lost to others on every node: look again at what is left.
+            Ok(None) => continue,
+            // Whoever could have taken it could not be reached.
+            Err(error) => return Err(last.unwrap_or(error)),
+        };
+        let Some(engine) = members.engine(&node.key).cloned() else {
+            continue;
+        };
+        match bind(&engine, &create).await {
+            Ok(answer) => return finish(&cluster, &engine, reservation, answer).await,
+            Err(error) if error.is_unsent() => {
+                engine.suspect();
+                unreachable.push(Arc::clone(&node.key));
+                last = Some(Error::Engine(error));
+            }
+            Err(error) => {
+                engine.suspect();
+                return settle(&cluster, &node, engine, reservation, create, error).await;
+            }
+        }
+    }
+    Err(last.unwrap_or_else(|| {
+        Error::Conflict("too many creates at once for the same room; try again".to_owned())
+    }))
+}
+
+/// Picks and reserves a node; `None` when every candidate was lost to another create in the meantime.
+fn choose(
+    cluster: &Cluster,
+    members: &Members,
+    create: &Create,
+    unreachable: &[Arc<str>],
+) -> Result<Option<(Arc<Node>, Reservation)>, Error> {
+    let request = &create.spec.request;
+    if let Some(name) = &request.name {
+        // Said before any complaint about room, as an engine does.
+        cluster.reservations().check_name(cluster, name)?;
+    }
+    let reserved = cluster.reservations();
+    let nodes = members.view.nodes().iter();
+    let nodes = nodes.filter(|n| !unreachable.contains(&n.key));
+    let view = ClusterView::new(nodes.map(|n| reserved.ahead(n)).collect());
+    let placement = cluster
+        .scheduler()
+        .place(request, &view)
+        .map_err(Error::Refused)?;
+    // A node without the image would answer 404 although another that passes has it.
+    let holds = |n: &&Arc<Node>| n.image(&request.image).is_some();
+    let holders = placement.candidates.iter().filter(holds);
+    let others = placement.candidates.iter().filter(|n| !holds(n));
+    for node in holders.chain(others) {
+        let stand_in = Arc::clone(&create.spec.stand_in);
+        match reserved.reserve(cluster, request, node, stand_in) {
+            Ok(reservation) => {
+                tracing::debug!(node = %node.name, name = ?request.name, "placed");
+                return Ok(Some((Arc::clone(node), reservation)));
+            }
+            Err(Lost::Name(error)) => return Err(error),
+            Err(Lost::Node) => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Sends the create and reads the answer.
+async fn bind(engine: &Engine, create: &Create) -> Result<Answer, engine::Error> {
+    let client = engine.client();
+    let facts = &engine.node().facts;
+    let api = create.api.clamp(facts.api_min, facts.api_max);
+    let name = create.spec.request.name.as_deref();
+    let name = name.map_or_else(String::new, |name| {
+        let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+        format!("name={name}")
+    });
+    let query = &create.query;
+    let mut request = HttpRequest::new(body::full(create.spec.body.clone()));
+    *request.method_mut() = http::Method::POST;
+    *request.uri_mut() = client.uri(&format!("/v1.{api}/containers/create?{name}{query}"))?;
+    *request.headers_mut() = create.headers.clone();
+    request.headers_mut().insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("application/json"),
+    );
+    let exchange = async {
+        let answer = client.send(request).await?;
+        let (head, answer) = answer.into_parts();
+        let body = body::read(body::incoming(answer), ANSWER_LIMIT)
+            .await
+            .map_err(|e| client.broken(e.to_string()))?;
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body,
+        })
+    };
+    tokio::time::timeout(CREATE_DEADLINE, exchange)
+        .await
+        .map_err(|_| engine::Error::Timeout {
+            node: client.key().to_string(),
+            after: CREATE_DEADLINE,
+        })?
+}
+
+/// Makes what an engine created visible, then gives the reservation back.
+async fn finish(
+    cluster: &Cluster,
+    engine: &Engine,
+    reservation: Reservation,
+    answer: Answer,
+) -> Result<Answer, Error> {
+    #[derive(serde::Deserialize)]
+    struct Created {
+        #[serde(rename = "Id")]
+        id: String,
+    }
+    if answer.status == StatusCode::CREATED {
+        if let Ok(Created { id }) = serde_json::from_slice(&answer.body) {
+            cluster.refresh(engine, Refresh::Container(id.into())).await;
+        }
+    }
+    drop(reservation);
+    Ok(answer)
+}
+
+/// Finds out what became of a create whose answer was lost; the name stays reserved until that is known.
+async fn settle(
+    cluster: &Cluster,
+    node: &Node,
+    engine: Engine,
+    reservation: Reservation,
+    create: Create,
+    error: engine::Error,
+) -> Result<Answer, Error> {
+    let identity = create.spec.identity.clone();
+    let unknown = Error::Unknown {
+        node: node.name.clone(),
+        what: match &create.spec.request.name {
+            Some(name) => format!("\"{name}\""),
+            None => "a container".to_owned(),
+        },
+        reason: error.to_string(),
+        label: SWARM_ID_LABEL,
+        id: identity.clone(),
+    };
+    tracing::warn!(node = %node.name, identity, %error, "outcome of a create is unknown");
+    let (cluster, wanted) = (cluster.clone(), identity.clone());
+    let looking = tokio::spawn(async move {
+        let found = look_for(&engine, &wanted).await;
+        if let Some(id) = &found {
+            cluster
+                .refresh(&engine, Refresh::Container(id.as_str().into()))
+                .await;
+        }
+        tracing::info!(node = %engine.client().key(), identity = wanted, ?found, "outcome of a create settled");
+        drop(reservation);
+        found
+    });
+    match tokio::time::timeout(SETTLE_DEADLINE, looking).await {
+        Ok(Ok(Some(id))) => Ok(Answer {
+            status: StatusCode::CREATED,
+            headers: HeaderMap::from_iter([(
+                header::CONTENT_TYPE,
+                header::HeaderValue::from_static("application/json"),
+            )]),
+            body: format!("{{\"Id\":\"{id}\",\"Warnings\":[]}}\n").into(),
+        }),
+        _ => Err(unknown),
+    }
+}
+
+/// Looks on an engine for the container with this identity until it is there, or can no longer come.
+async fn look_for(engine: &Engine, identity: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Listed {
+        #[serde(rename = "Id")]
+        id: String,
+    }
+    let filter = serde_json::json!({ "label": [format!("{SWARM_ID_LABEL}={identity}")] });
+    let filter: String = form_urlencoded::byte_serialize(filter.to_string().as_bytes()).collect();
+    let path = format!("/containers/json?all=1&filters={filter}");
+    let started = tokio::time::Instant::now();
+    let mut answering_since = None;
+    let mut backoff =
+        engine::backoff::Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+    while started.elapsed() < SETTLE_LIMIT {
+        match engine.client().get(&path, Duration::from_secs(3)).await {
+            Ok(list) => {
+                let list: Vec<Listed> = serde_json::from_slice(&list).unwrap_or_default();
+                if let Some(found) = list.into_iter().next() {
+                    return Some(found.id);
+                }
+                let since = answering_since.get_or_insert_with(tokio::time::Instant::now);
+                if since.elapsed() > FINISHING {
+                    return None;
+                }
+            }
+            Err(_) => answering_since = None,
+        }
+        tokio::time::sleep(backoff.wait()).await;
+    }
+    None
+}

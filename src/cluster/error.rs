@@ -1,0 +1,144 @@
+//! What can go wrong between the engines.
+
+use jiff::Timestamp;
+
+use crate::engine;
+use crate::scheduler::Refused;
+
+/// A failure of the cluster to do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No node has it.
+    #[error("{}", not_found(kind, name))]
+    NotFound {
+        /// What kind of object.
+        kind: Kind,
+        /// What the user called it.
+        name: String,
+    },
+    /// A prefix fits several IDs (the engine's words).
+    #[error("multiple IDs found with provided prefix: {prefix}")]
+    AmbiguousPrefix {
+        /// The prefix.
+        prefix: String,
+    },
+    /// A name means several objects.
+    #[error("{kind} {name} is ambiguous: it is on {}; say which as {}/{name}", nodes.join(", "), nodes[0])]
+    AmbiguousName {
+        /// What kind of object.
+        kind: Kind,
+        /// The name.
+        name: String,
+        /// The nodes that have one.
+        nodes: Vec<String>,
+    },
+    /// A container name is taken (the engine's words).
+    #[error(
+        "Conflict. The container name \"/{name}\" is already in use by container \"{id}\". You have to remove (or rename) that container to be able to reuse that name."
+    )]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// The container that has it.
+        id: String,
+    },
+    /// A container name is being given to another create at this moment.
+    #[error(
+        "Conflict. The container name \"/{name}\" is already in use by a container that is being created{on}. You have to remove (or rename) that container to be able to reuse that name."
+    )]
+    NameReserved {
+        /// The name.
+        name: String,
+        /// ` on node X`, or empty.
+        on: String,
+    },
+    /// The object's node does not answer.
+    #[error(
+        "{object} is on {node}, which has not answered since {since} ({reason}); nothing was changed{state}"
+    )]
+    Unreachable {
+        /// The object with its kind.
+        object: String,
+        /// The node.
+        node: String,
+        /// Since when.
+        since: Timestamp,
+        /// What happened at the last try.
+        reason: String,
+        /// `. Last known state: running`, or empty.
+        state: String,
+    },
+    /// No node answers at all.
+    #[error("No healthy node available in the cluster")]
+    NoHealthyNode,
+    /// No node may take the container.
+    #[error("{0}")]
+    Refused(Refused),
+    /// Wishes or references exclude each other.
+    #[error("{0}")]
+    Conflict(String),
+    /// An engine failed.
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    /// An engine took a create and its outcome is not known.
+    #[error(
+        "{node} was asked to create {what} but did not answer: {reason}. The outcome is unknown; it is being checked, and the name stays reserved until then. See: docker ps -a --filter label={label}={id}"
+    )]
+    Unknown {
+        /// The node.
+        node: String,
+        /// The container's name in quotes, or `a container`.
+        what: String,
+        /// What happened.
+        reason: String,
+        /// The identity label.
+        label: &'static str,
+        /// Its value.
+        id: String,
+    },
+}
+
+/// Kinds of objects, in the engine's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A container.
+    Container,
+    /// An exec.
+    Exec,
+    /// An image.
+    Image,
+    /// A network.
+    Network,
+    /// A volume.
+    Volume,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Container => "container",
+            Self::Exec => "exec instance",
+            Self::Image => "image",
+            Self::Network => "network",
+            Self::Volume => "volume",
+        })
+    }
+}
+
+/// Says that an object does not exist, in the words that clients match on.
+fn not_found(kind: &Kind, name: &str) -> String {
+    match kind {
+        Kind::Container => format!("No such container: {name}"),
+        Kind::Exec => format!("No such exec instance: {name}"),
+        Kind::Image => {
+            let shown = if name.starts_with("sha256:") || name.contains('@') {
+                name.to_owned()
+            } else {
+                crate::model::image::with_tag(name)
+            };
+            format!("No such image: {shown}")
+        }
+        Kind::Network => format!("network {name} not found"),
+        Kind::Volume => format!("get {name}: no such volume"),
+    }
+}

@@ -1,0 +1,78 @@
+//! Events of all engines as one stream: history first, in the order of time, then what happens now.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::broadcast;
+
+use super::Cluster;
+use crate::engine;
+use crate::model::event::Event;
+
+/// How long history may take to come from one engine; the others are told without it.
+const HISTORY_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A reader of the cluster's events.
+#[derive(Debug)]
+pub struct Reader {
+    history: std::vec::IntoIter<Arc<Event>>,
+    /// What history ended with, so that the live stream does not repeat it.
+    told: std::collections::HashSet<(Arc<str>, i64, String, String)>,
+    live: broadcast::Receiver<Arc<Event>>,
+}
+
+impl Reader {
+    /// Starts reading: from `since` (nanoseconds since the Unix epoch) when given, else from now.
+    pub async fn open(cluster: &Cluster, since: Option<i64>, until: Option<i64>) -> Self {
+        // Subscribed before history is asked for, so that nothing falls between.
+        let live = cluster.subscribe();
+        let mut history = Vec::new();
+        if let Some(since) = since {
+            let members = cluster.members();
+            let asked = members.healthy().map(|(node, engine)| {
+                let (node, engine) = (Arc::clone(node), engine.clone());
+                async move { engine::history(&engine, &node, since, until, HISTORY_DEADLINE).await }
+            });
+            for result in join_all(asked).await {
+                match result {
+                    Ok(events) => history.extend(events.into_iter().map(Arc::new)),
+                    Err(error) => tracing::warn!(%error, "no event history from an engine"),
+                }
+            }
+            history.sort_by_key(|e| e.time_nano);
+        }
+        Self {
+            told: history.iter().map(|e| key(e)).collect(),
+            history: history.into_iter(),
+            live,
+        }
+    }
+
+    /// Returns the next event; `None` when the reader was too slow for the live stream.
+    pub async fn next(&mut self) -> Option<Arc<Event>> {
+        if let Some(event) = self.history.next() {
+            return Some(event);
+        }
+        loop {
+            let event = self.live.recv().await.ok()?;
+            if !self.told.remove(&key(&event)) {
+                return Some(event);
+            }
+        }
+    }
+
+    /// Returns what is left of history, without waiting.
+    pub fn next_past(&mut self) -> Option<Arc<Event>> {
+        self.history.next()
+    }
+}
+
+fn key(event: &Event) -> (Arc<str>, i64, String, String) {
+    (
+        Arc::clone(&event.node),
+        event.time_nano,
+        event.action.clone(),
+        event.actor.clone(),
+    )
+}

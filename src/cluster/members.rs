@@ -1,0 +1,146 @@
+//! Who is in the cluster: follows discovery, runs one monitor per engine, publishes the view.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::{broadcast, watch};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::engine::{Client, Engine, Settings, monitor};
+use crate::model::event::Event;
+use crate::model::node::Health;
+use crate::model::{ClusterView, Node};
+use crate::net::addr::Addr;
+use crate::net::dial::Dialer;
+
+/// The cluster at one moment. Invariant: every node of the view has its engine in the same value.
+#[derive(Clone, Debug, Default)]
+pub struct Members {
+    /// All nodes.
+    pub view: ClusterView,
+    /// The engines behind them, by node key.
+    pub engines: BTreeMap<Arc<str>, Engine>,
+    /// Whether discovery has told its first set.
+    pub discovered: bool,
+}
+
+impl Members {
+    /// Returns the engine behind a node.
+    pub fn engine(&self, key: &str) -> Option<&Engine> {
+        self.engines.get(key)
+    }
+
+    /// Returns the nodes that answer, with their engines.
+    pub fn healthy(&self) -> impl Iterator<Item = (&Arc<Node>, &Engine)> {
+        self.view
+            .healthy()
+            .filter_map(|node| Some((node, self.engines.get(&node.key)?)))
+    }
+
+    /// Tells whether discovery has spoken and every engine was tried at least once.
+    pub fn is_settled(&self) -> bool {
+        self.discovered && self.view.nodes().iter().all(|n| n.health != Health::New)
+    }
+}
+
+/// What a monitor needs to watch an engine.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// How engines are dialled.
+    pub dialer: Dialer,
+    /// How closely they are watched.
+    pub settings: Settings,
+    /// Where their events go.
+    pub events: broadcast::Sender<Arc<Event>>,
+}
+
+/// Follows `discovered` for ever and publishes each change; the only writer of `publish`.
+pub async fn run(
+    mut discovered: watch::Receiver<BTreeSet<Addr>>,
+    watch_with: Watch,
+    publish: watch::Sender<Arc<Members>>,
+) {
+    let mut running: BTreeMap<Arc<str>, (Engine, AbortOnDropHandle<()>)> = BTreeMap::new();
+    let mut changes = FuturesUnordered::new();
+    let mut open = true;
+    discovered.mark_changed();
+    loop {
+        tokio::select! {
+            changed = discovered.changed(), if open => {
+                // A source that ended leaves its last set in force.
+                open = changed.is_ok();
+                let addrs = discovered.borrow_and_update().clone();
+                for engine in adopt(&mut running, addrs, &watch_with) {
+                    changes.push(next_change(engine.subscribe()));
+                }
+            }
+            Some(changed) = changes.next() => {
+                if let Some(receiver) = changed {
+                    changes.push(next_change(receiver));
+                }
+            }
+        }
+        // Whatever else is ready is published in one go.
+        while let Some(Some(changed)) = futures_util::FutureExt::now_or_never(changes.next()) {
+            if let Some(receiver) = changed {
+                changes.push(next_change(receiver));
+            }
+        }
+        publish.send_replace(Arc::new(snapshot(&running)));
+    }
+}
+
+/// Starts monitors for new addresses and ends those of addresses that are gone; returns the new engines.
+fn adopt(
+    running: &mut BTreeMap<Arc<str>, (Engine, AbortOnDropHandle<()>)>,
+    addrs: BTreeSet<Addr>,
+    watch_with: &Watch,
+) -> Vec<Engine> {
+    let wanted: BTreeMap<Arc<str>, Addr> = addrs
+        .into_iter()
+        .map(|a| (a.to_string().into(), a))
+        .collect();
+    running.retain(|key, _| {
+        let stays = wanted.contains_key(key);
+        if !stays {
+            tracing::info!(node = %key, "engine removed from discovery");
+        }
+        stays
+    });
+    let mut started = Vec::new();
+    for (key, addr) in wanted {
+        if running.contains_key(&key) {
+            continue;
+        }
+        tracing::info!(node = %key, "engine discovered");
+        let client = Client::new(addr, watch_with.dialer.clone());
+        let (engine, task) = monitor::start(
+            client,
+            watch_with.settings.clone(),
+            watch_with.events.clone(),
+        );
+        running.insert(key, (engine.clone(), task));
+        started.push(engine);
+    }
+    started
+}
+
+/// Waits for the next publication of one engine; `None` when its monitor ended.
+async fn next_change(mut node: watch::Receiver<Arc<Node>>) -> Option<watch::Receiver<Arc<Node>>> {
+    node.changed().await.ok()?;
+    node.mark_unchanged();
+    Some(node)
+}
+
+/// Puts the newest pictures of all engines together.
+fn snapshot(running: &BTreeMap<Arc<str>, (Engine, AbortOnDropHandle<()>)>) -> Members {
+    Members {
+        view: ClusterView::new(running.values().map(|(e, _)| e.node()).collect()),
+        engines: running
+            .iter()
+            .map(|(key, (engine, _))| (Arc::clone(key), engine.clone()))
+            .collect(),
+        discovered: true,
+    }
+}

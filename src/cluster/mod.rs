@@ -1,0 +1,108 @@
+//! All daemons as one: membership, look-ups, reservations, creates, events.
+//!
+//! State: membership and the view are written by the [`members`] task alone and published as ONE value; reservations
+//! and owners of execs are behind short private locks that no await crosses.
+
+pub mod create;
+pub mod error;
+pub mod events;
+pub mod execs;
+pub mod members;
+pub mod reservation;
+pub mod resolve;
+pub mod spec;
+
+use std::sync::Arc;
+
+use tokio::sync::{broadcast, watch};
+
+pub use error::Error;
+pub use members::Members;
+
+use crate::engine::{Engine, Refresh};
+use crate::model::event::Event;
+use crate::scheduler::Scheduler;
+
+/// How long a request waits for the view to show what it just did.
+const VISIBLE_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// The cluster as requests see it; clones share everything.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    members: watch::Receiver<Arc<Members>>,
+    scheduler: Arc<Scheduler>,
+    reservations: reservation::Reservations,
+    execs: execs::Execs,
+    events: broadcast::Sender<Arc<Event>>,
+}
+
+impl Cluster {
+    /// Makes the cluster over a published membership.
+    pub fn new(
+        members: watch::Receiver<Arc<Members>>,
+        scheduler: Scheduler,
+        events: broadcast::Sender<Arc<Event>>,
+    ) -> Self {
+        Self {
+            members,
+            scheduler: Arc::new(scheduler),
+            reservations: reservation::Reservations::default(),
+            execs: execs::Execs::default(),
+            events,
+        }
+    }
+
+    /// Returns the newest membership; a request takes it once and looks at nothing else.
+    pub fn members(&self) -> Arc<Members> {
+        Arc::clone(&self.members.borrow())
+    }
+
+    /// Waits until every engine has been tried once, so that the first answers after a start are whole; at most 10 s.
+    pub async fn settled(&self) {
+        let mut members = self.members.clone();
+        let wait = members.wait_for(|m| m.is_settled());
+        // After the deadline the answer is made of what is known.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(10), wait).await;
+    }
+
+    /// Returns the scheduler.
+    pub fn scheduler(&self) -> &Scheduler {
+        &self.scheduler
+    }
+
+    /// Returns the reservations of names and resources.
+    pub fn reservations(&self) -> &reservation::Reservations {
+        &self.reservations
+    }
+
+    /// Returns the owners of execs.
+    pub fn execs(&self) -> &execs::Execs {
+        &self.execs
+    }
+
+    /// Subscribes to the events of all engines from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.events.subscribe()
+    }
+
+    /// Returns how many clients follow events.
+    pub fn subscribers(&self) -> usize {
+        self.events.receiver_count()
+    }
+
+    /// Reads `what` anew from `engine` and waits until the cluster's view shows it (read your writes).
+    pub async fn refresh(&self, engine: &Engine, what: Refresh) {
+        let Some(revision) = engine.refresh(what).await else {
+            return;
+        };
+        let key = Arc::clone(engine.client().key());
+        let mut members = self.members.clone();
+        let shown = members.wait_for(|m| {
+            m.view
+                .by_key(&key)
+                .is_none_or(|node| node.revision >= revision)
+        });
+        // Late is not lost: the view catches up by itself.
+        let _ = tokio::time::timeout(VISIBLE_DEADLINE, shown).await;
+    }
+}

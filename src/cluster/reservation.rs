@@ -1,0 +1,189 @@
+//! Names and room that are promised and not yet visible on an engine.
+//!
+//! Invariant: the lock is private, held for a check of one node and one name, and never across an await.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Cluster, Error, Members, resolve};
+use crate::model::{Container, Node};
+use crate::scheduler::Request;
+
+/// All promises of this process.
+#[derive(Clone, Debug, Default)]
+pub struct Reservations(Arc<Mutex<Held>>);
+
+#[derive(Debug, Default)]
+struct Held {
+    next: u64,
+    names: HashMap<String, u64>,
+    nodes: HashMap<Arc<str>, Vec<(u64, Arc<Container>)>>,
+}
+
+/// A promise; dropping it gives back the name and the room.
+#[derive(Debug)]
+pub struct Reservation {
+    all: Reservations,
+    ticket: u64,
+    name: Option<String>,
+    node: Option<Arc<str>>,
+}
+
+/// Why a node could not be reserved.
+#[derive(Debug)]
+pub enum Lost {
+    /// The name is taken: no other node helps.
+    Name(Error),
+    /// The node no longer admits the request: another may.
+    Node,
+}
+
+impl Reservations {
+    /// Returns `node` as it will be when everything reserved on it is visible.
+    pub fn ahead(&self, node: &Arc<Node>) -> Arc<Node> {
+        let held = self.lock();
+        Arc::new(match held.nodes.get(&node.key) {
+            None => return Arc::clone(node),
+            Some(list) => with(node, list),
+        })
+    }
+
+    /// Reserves a container on one node, if the name is free and the node still admits the request.
+    ///
+    /// # Errors
+    /// Says whether the name or the node was lost.
+    pub fn reserve(
+        &self,
+        cluster: &Cluster,
+        request: &Request,
+        node: &Node,
+        container: Arc<Container>,
+    ) -> Result<Reservation, Lost> {
+        let mut held = self.lock();
+        // Read inside the lock: a name given back was visible in the view before.
+        let members = cluster.members();
+        if let Some(name) = &request.name {
+            held.name_is_free(&members, name).map_err(Lost::Name)?;
+        }
+        let current = members.view.by_key(&node.key).ok_or(Lost::Node)?;
+        let empty = Vec::new();
+        let reserved = held.nodes.get(&node.key).unwrap_or(&empty);
+        let ahead = with(current, reserved);
+        if cluster.scheduler().admits(request, &ahead).is_err() {
+            return Err(Lost::Node);
+        }
+        held.next += 1;
+        let ticket = held.next;
+        if let Some(name) = &request.name {
+            held.names.insert(name.clone(), ticket);
+        }
+        held.nodes
+            .entry(Arc::clone(&node.key))
+            .or_default()
+            .push((ticket, container));
+        Ok(Reservation {
+            all: self.clone(),
+            ticket,
+            name: request.name.clone(),
+            node: Some(Arc::clone(&node.key)),
+        })
+    }
+
+    /// Checks that a container name is free now.
+    ///
+    /// # Errors
+    /// Another container has it, or is about to.
+    pub fn check_name(&self, cluster: &Cluster, name: &str) -> Result<(), Error> {
+        self.lock().name_is_free(&cluster.members(), name)
+    }
+
+    /// Reserves a name alone, for a rename.
+    ///
+    /// # Errors
+    /// Another container has it.
+    pub fn reserve_name(&self, cluster: &Cluster, name: &str) -> Result<Reservation, Error> {
+        let mut held = self.lock();
+        held.name_is_free(&cluster.members(), name)?;
+        held.next += 1;
+        let ticket = held.next;
+        held.names.insert(name.to_owned(), ticket);
+        Ok(Reservation {
+            all: self.clone(),
+            ticket,
+            name: Some(name.to_owned()),
+            node: None,
+        })
+    }
+
+    /// Reserves the name of another kind of object while it is created; `None` when that is under way already.
+    pub fn reserve_object(&self, kind: &str, name: &str) -> Option<Reservation> {
+        // No container name holds a slash in front.
+        let name = format!("/{kind}/{name}");
+        let mut held = self.lock();
+        if held.names.contains_key(&name) {
+            return None;
+        }
+        held.next += 1;
+        let ticket = held.next;
+        held.names.insert(name.clone(), ticket);
+        Some(Reservation {
+            all: self.clone(),
+            ticket,
+            name: Some(name),
+            node: None,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// Checks that no container has the name and none is about to.
+    fn name_is_free(&self, members: &Members, name: &str) -> Result<(), Error> {
+        if let Some((_, owner)) = resolve::named(members, name).next() {
+            return Err(Error::NameTaken {
+                name: name.to_owned(),
+                id: owner.id.to_string(),
+            });
+        }
+        if let Some(ticket) = self.names.get(name) {
+            let holder = self
+                .nodes
+                .iter()
+                .find(|(_, list)| list.iter().any(|(t, _)| t == ticket))
+                .and_then(|(key, _)| members.view.by_key(key));
+            return Err(Error::NameReserved {
+                name: name.to_owned(),
+                on: holder.map_or_else(String::new, |n| format!(" on {}", n.name)),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let mut held = self.all.lock();
+        if let Some(name) = &self.name {
+            if held.names.get(name) == Some(&self.ticket) {
+                held.names.remove(name);
+            }
+        }
+        if let Some(key) = &self.node {
+            if let Some(list) = held.nodes.get_mut(key) {
+                list.retain(|(ticket, _)| *ticket != self.ticket);
+                if list.is_empty() {
+                    held.nodes.remove(key);
+                }
+            }
+        }
+    }
+}
+
+/// Adds what is reserved to a node.
+fn with(node: &Node, reserved: &[(u64, Arc<Container>)]) -> Node {
+    let list: Vec<_> = reserved.iter().map(|(_, c)| Arc::clone(c)).collect();
+    node.with_reserved(&list)
+}

@@ -1,0 +1,117 @@
+//! Reading lists and objects from an engine: which calls, in what order, how many at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt};
+use http::StatusCode;
+use serde_json::value::RawValue;
+
+use super::inventory::Found;
+use super::{Client, Error};
+use crate::model::{Image, Network, Volume};
+
+/// Inspects that run at once on one engine.
+const INSPECTS: usize = 8;
+
+/// Reads objects from one engine with one API version.
+#[derive(Clone, Debug)]
+pub(crate) struct Fetch {
+    client: Client,
+    api: u16,
+    deadline: Duration,
+}
+
+impl Fetch {
+    /// Makes a reader that speaks API 1.`api` and gives each call `deadline`.
+    pub(crate) fn new(client: Client, api: u16, deadline: Duration) -> Self {
+        Self {
+            client,
+            api,
+            deadline,
+        }
+    }
+
+    /// Reads all containers: one list, then their details in parallel.
+    pub(crate) async fn containers(&self) -> Result<Vec<Found>, Error> {
+        let list = self.get("/containers/json?all=1").await?;
+        self.with_details(&list).await
+    }
+
+    /// Reads these containers; one that is gone is missing in the answer.
+    pub(crate) async fn some(&self, ids: &[Arc<str>]) -> Result<Vec<Found>, Error> {
+        let filter = serde_json::json!({ "id": ids }).to_string();
+        let filter: String = form_urlencoded::byte_serialize(filter.as_bytes()).collect();
+        let list = self
+            .get(&format!("/containers/json?all=1&filters={filter}"))
+            .await?;
+        self.with_details(&list).await
+    }
+
+    /// Reads all images, intermediate ones marked.
+    pub(crate) async fn images(&self) -> Result<Vec<Image>, Error> {
+        let (all, shown) = tokio::join!(self.get("/images/json?all=1"), self.get("/images/json"));
+        let (all, shown) = (all?, shown?);
+        super::inventory::images(&all, &shown).map_err(|e| self.bad("/images/json", &e))
+    }
+
+    /// Reads all networks.
+    pub(crate) async fn networks(&self) -> Result<Vec<Network>, Error> {
+        let list = self.get("/networks").await?;
+        super::inventory::networks(&list).map_err(|e| self.bad("/networks", &e))
+    }
+
+    /// Reads all volumes.
+    pub(crate) async fn volumes(&self) -> Result<Vec<Volume>, Error> {
+        let list = self.get("/volumes").await?;
+        super::inventory::volumes(&list).map_err(|e| self.bad("/volumes", &e))
+    }
+
+    /// Inspects every container of a list.
+    async fn with_details(&self, list: &Bytes) -> Result<Vec<Found>, Error> {
+        let entries = entries(list).map_err(|e| self.bad("/containers/json", &e))?;
+        stream::iter(entries)
+            .map(|(id, entry)| async move {
+                let path = format!("/containers/{id}/json");
+                match self.get(&path).await {
+                    Ok(inspect) => Ok(Some(Found { entry, inspect })),
+                    // Removed between the list and the inspect.
+                    Err(e) if e.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
+                    Err(e) => Err(e),
+                }
+            })
+            .buffer_unordered(INSPECTS)
+            .filter_map(|result| std::future::ready(result.transpose()))
+            .collect::<Vec<_>>()
+            .await
+            .into_iter()
+            .collect()
+    }
+
+    async fn get(&self, path: &str) -> Result<Bytes, Error> {
+        self.client
+            .get(&format!("/v1.{}{path}", self.api), self.deadline)
+            .await
+    }
+
+    fn bad(&self, path: &str, error: &serde_json::Error) -> Error {
+        self.client.answer(format!("{path}: {error}"))
+    }
+}
+
+/// Cuts a container list into its entries with their IDs.
+fn entries(list: &Bytes) -> serde_json::Result<Vec<(String, String)>> {
+    #[derive(serde::Deserialize)]
+    struct Identity {
+        #[serde(rename = "Id")]
+        id: String,
+    }
+    let raw: Vec<&RawValue> = serde_json::from_slice(list)?;
+    raw.into_iter()
+        .map(|entry| {
+            let Identity { id } = serde_json::from_str(entry.get())?;
+            Ok((id, entry.get().to_owned()))
+        })
+        .collect()
+}

@@ -1,0 +1,172 @@
+//! A container out of its list entry and its inspect.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::Error as _;
+
+use crate::model::container::{Attachment, Mount, Port, PortBinding, RunState};
+use crate::model::raw::Object;
+use crate::model::{Container, clock, host_config, splice};
+
+/// One container as the engine told it: the entry of its list and its inspect.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The list entry.
+    pub(crate) entry: String,
+    /// The answer to inspect.
+    pub(crate) inspect: Bytes,
+}
+
+/// The parts of a list entry that we look at.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry {
+    id: String,
+    #[serde(default)]
+    names: Option<Vec<String>>,
+    #[serde(default)]
+    image: String,
+    #[serde(default, rename = "ImageID")]
+    image_id: String,
+    #[serde(default)]
+    created: i64,
+    #[serde(default)]
+    ports: Option<Vec<EntryPort>>,
+    #[serde(default)]
+    labels: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    network_settings: Option<EntryNetworks>,
+    #[serde(default)]
+    mounts: Option<Vec<EntryMount>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct EntryPort {
+    #[serde(default, rename = "IP")]
+    ip: String,
+    private_port: u16,
+    #[serde(default)]
+    public_port: u16,
+    #[serde(default, rename = "Type")]
+    protocol: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct EntryNetworks {
+    #[serde(default)]
+    networks: Option<BTreeMap<String, Option<EntryEndpoint>>>,
+}
+
+#[derive(Deserialize)]
+struct EntryEndpoint {
+    #[serde(default, rename = "NetworkID")]
+    network_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct EntryMount {
+    #[serde(default, rename = "Type")]
+    kind: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    source: String,
+    #[serde(default)]
+    destination: String,
+}
+
+/// Builds a container from what the engine told.
+///
+/// # Errors
+/// The answers are not what the API promises.
+pub(crate) fn container(
+    found: &Found,
+    node_name: &str,
+    node_ip: &str,
+) -> serde_json::Result<Container> {
+    let entry: Entry = serde_json::from_str(&found.entry)?;
+    let text = std::str::from_utf8(&found.inspect).map_err(serde_json::Error::custom)?;
+    let inspect = Object::parse(text)?;
+    let host = inspect.object("HostConfig")?;
+    let config = inspect.object("Config")?;
+    let mut ports = host_config::bindings(&host);
+    for live in entry.ports.iter().flatten().filter(|p| p.public_port != 0) {
+        let binding = PortBinding {
+            host_ip: live.ip.clone(),
+            first: live.public_port,
+            last: live.public_port,
+            port: Port {
+                number: live.private_port,
+                protocol: live.protocol.clone(),
+            },
+        };
+        // What runs holds one port, whatever range was asked.
+        ports.retain(|p| p.port != binding.port || p.first == p.last && p.first != 0);
+        if !ports.contains(&binding) {
+            ports.push(binding);
+        }
+    }
+    let networks = entry.network_settings.and_then(|s| s.networks);
+    Ok(Container {
+        names: entry
+            .names
+            .into_iter()
+            .flatten()
+            .map(|n| n.strip_prefix('/').unwrap_or(&n).to_owned())
+            .collect(),
+        created_seconds: entry.created,
+        image: entry.image,
+        image_id: entry.image_id,
+        labels: entry.labels.unwrap_or_default(),
+        state: state(&inspect)?,
+        networks: networks
+            .into_iter()
+            .flatten()
+            .map(|(name, endpoint)| Attachment {
+                name,
+                id: endpoint.map(|e| e.network_id).unwrap_or_default(),
+            })
+            .collect(),
+        mounts: entry
+            .mounts
+            .into_iter()
+            .flatten()
+            .map(|m| Mount {
+                kind: m.kind,
+                name: m.name,
+                source: m.source,
+                destination: m.destination,
+            })
+            .collect(),
+        resources: host_config::resources(&host),
+        ports,
+        exposed: host_config::exposed(&config),
+        network_mode: host.decode("NetworkMode").unwrap_or_default(),
+        isolation: host.decode("Isolation").unwrap_or_default(),
+        entry: splice::splice(&found.entry, node_name, node_ip)?,
+        id: entry.id.into(),
+    })
+}
+
+/// Reads `State` of an inspect.
+fn state(inspect: &Object<'_>) -> serde_json::Result<RunState> {
+    let state = inspect.object("State")?;
+    let health = state.object("Health")?;
+    let time = |key: &str| {
+        state
+            .decode::<String>(key)
+            .and_then(|text| clock::parse(&text))
+    };
+    Ok(RunState {
+        status: state.decode("Status").unwrap_or_default(),
+        started_at: time("StartedAt"),
+        finished_at: time("FinishedAt"),
+        exit_code: state.decode("ExitCode").unwrap_or(0),
+        health: health.decode("Status").unwrap_or_default(),
+    })
+}

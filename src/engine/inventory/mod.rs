@@ -1,0 +1,197 @@
+//! What one engine holds: built from its answers, changed by its events, frozen into a [`Node`].
+//!
+//! Invariant: pure. No network here; the monitor brings the answers.
+
+mod container;
+mod lists;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+pub(crate) use container::Found;
+pub(crate) use lists::{images, networks, volumes};
+
+use crate::model::node::{Containers, Facts};
+use crate::model::{Health, Image, Network, Node, Resources, Volume};
+
+/// Everything known of one engine, owned by its monitor.
+#[derive(Debug)]
+pub(crate) struct Inventory {
+    key: Arc<str>,
+    ip: String,
+    overcommit: f64,
+    revision: u64,
+    pub(crate) health: Health,
+    facts: Arc<Facts>,
+    containers: Containers,
+    images: Arc<Vec<Image>>,
+    networks: Arc<Vec<Network>>,
+    volumes: Arc<Vec<Volume>>,
+    updated_at: Option<Timestamp>,
+}
+
+impl Inventory {
+    /// Starts with nothing known of the engine at `key`.
+    pub(crate) fn new(key: Arc<str>, overcommit: f64) -> Self {
+        Self {
+            key,
+            ip: String::new(),
+            overcommit,
+            revision: 0,
+            health: Health::New,
+            facts: Arc::default(),
+            containers: Containers::default(),
+            images: Arc::default(),
+            networks: Arc::default(),
+            volumes: Arc::default(),
+            updated_at: None,
+        }
+    }
+
+    /// Says at which address published ports of this node are reached.
+    pub(crate) fn set_ip(&mut self, ip: String) {
+        self.ip = ip;
+    }
+
+    /// Takes what the engine says of itself.
+    pub(crate) fn set_facts(&mut self, facts: Facts) {
+        self.facts = Arc::new(facts);
+    }
+
+    /// Replaces all containers.
+    pub(crate) fn set_containers(&mut self, found: &[Found]) -> serde_json::Result<()> {
+        let mut containers = Containers::default();
+        let name = self.name().to_owned();
+        for one in found {
+            containers.insert(Arc::new(container::container(one, &name, &self.ip)?));
+        }
+        self.containers = containers;
+        Ok(())
+    }
+
+    /// Replaces the containers `asked`; those not among `found` are gone.
+    pub(crate) fn update_containers(
+        &mut self,
+        asked: &[Arc<str>],
+        found: &[Found],
+    ) -> serde_json::Result<()> {
+        for id in asked {
+            self.containers.remove(id);
+        }
+        let name = self.name().to_owned();
+        for one in found {
+            let container = container::container(one, &name, &self.ip)?;
+            self.containers.insert(Arc::new(container));
+        }
+        Ok(())
+    }
+
+    /// Forgets a container that the engine says is destroyed.
+    pub(crate) fn remove_container(&mut self, id: &str) {
+        self.containers.remove(id);
+    }
+
+    /// Replaces all images.
+    pub(crate) fn set_images(&mut self, images: Vec<Image>) {
+        self.images = Arc::new(images);
+    }
+
+    /// Replaces all networks.
+    pub(crate) fn set_networks(&mut self, networks: Vec<Network>) {
+        self.networks = Arc::new(networks);
+    }
+
+    /// Replaces all volumes.
+    pub(crate) fn set_volumes(&mut self, volumes: Vec<Volume>) {
+        self.volumes = Arc::new(volumes);
+    }
+
+    /// Says that what is held is true now.
+    pub(crate) fn touch(&mut self) {
+        self.updated_at = Some(Timestamp::now());
+    }
+
+    /// Returns the engine's newest API, as minor number.
+    pub(crate) fn api_max(&self) -> u16 {
+        self.facts.api_max
+    }
+
+    /// Makes the next publication.
+    pub(crate) fn freeze(&mut self) -> Node {
+        self.revision += 1;
+        let info = &self.facts.info;
+        let number = |key: &str| info[key].as_i64().unwrap_or(0);
+        let with_overcommit = |n: i64| {
+            // Rounding down never promises more than there is.
+            (n as f64 * (1.0 + self.overcommit)).floor() as i64
+        };
+        Node {
+            key: Arc::clone(&self.key),
+            engine_id: info["ID"].as_str().unwrap_or_default().to_owned(),
+            name: self.name().to_owned(),
+            ip: self.ip.clone(),
+            health: self.health.clone(),
+            labels: labels(info),
+            facts: Arc::clone(&self.facts),
+            capacity: Resources {
+                nano_cpus: with_overcommit(number("NCPU") * Resources::NANO_PER_CPU),
+                memory_bytes: with_overcommit(number("MemTotal")),
+            },
+            used: self.containers.iter().map(|c| c.resources).sum(),
+            containers: self.containers.clone(),
+            images: Arc::clone(&self.images),
+            networks: Arc::clone(&self.networks),
+            volumes: Arc::clone(&self.volumes),
+            revision: self.revision,
+            updated_at: self.updated_at,
+        }
+    }
+
+    /// Returns the host name the engine reports.
+    pub(crate) fn name(&self) -> &str {
+        self.facts.info["Name"].as_str().unwrap_or("(unknown)")
+    }
+}
+
+/// Returns the labels that constraints see. A label called `node` would hide the node's name, and a user's label
+/// never hides a built-in one (both as classic).
+fn labels(info: &serde_json::Value) -> BTreeMap<String, String> {
+    let own = info["Labels"].as_array().into_iter().flatten();
+    let mut labels: BTreeMap<String, String> = own
+        .filter_map(|l| l.as_str()?.split_once('='))
+        .filter(|(key, _)| *key != "node")
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
+    for (label, key) in [
+        ("storagedriver", "Driver"),
+        ("kernelversion", "KernelVersion"),
+        ("operatingsystem", "OperatingSystem"),
+        ("ostype", "OSType"),
+        ("architecture", "Architecture"),
+    ] {
+        if let Some(value) = info[key].as_str() {
+            labels.insert(label.to_owned(), value.to_owned());
+        }
+    }
+    labels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn built_in_labels_win_and_node_is_not_a_label() {
+        let info = serde_json::json!({
+            "Labels": ["zone=a", "node=x", "ostype=plan9", "bare"],
+            "OSType": "linux", "Driver": "overlay2",
+        });
+        let labels = labels(&info);
+        assert_eq!(labels.get("zone").map(String::as_str), Some("a"));
+        assert_eq!(labels.get("ostype").map(String::as_str), Some("linux"));
+        assert!(!labels.contains_key("node"));
+        assert!(!labels.contains_key("bare"));
+    }
+}

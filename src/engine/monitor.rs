@@ -1,0 +1,392 @@
+//! The task that owns one engine's state: it probes, lists, follows events and publishes.
+//!
+//! Two helpers do the waiting so that nothing blocks the owner: one asks every few seconds whether the engine
+//! answers, one follows its events. The owner reads anew what they report and publishes an immutable node.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::backoff::Backoff;
+use super::events::{self, News};
+use super::fetch::Fetch;
+use super::inventory::Inventory;
+use super::probe::{API_NEWEST, Probe};
+use super::{Client, Command, Engine, Error, Refresh};
+use crate::model::event::Event;
+use crate::model::node::Facts;
+use crate::model::{Health, Node};
+
+/// Messages taken at once before the state is read anew.
+const BATCH: usize = 1024;
+
+/// How closely an engine is watched.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long one probe may take.
+    pub probe_deadline: Duration,
+    /// How long a healthy engine is left alone between probes.
+    pub probe_interval: Duration,
+    /// Failed probes in a row that make an engine unhealthy.
+    pub failures: u32,
+    /// How long one list or inspect may take.
+    pub call_deadline: Duration,
+    /// Share of its resources that a node promises beyond what it has; 0.05 is five percent.
+    pub overcommit: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            probe_deadline: Duration::from_secs(2),
+            probe_interval: Duration::from_secs(2),
+            failures: 3,
+            call_deadline: Duration::from_secs(6),
+            overcommit: 0.05,
+        }
+    }
+}
+
+/// Starts watching an engine; the watch ends when the handle that comes with it is dropped.
+pub fn start(
+    client: Client,
+    settings: Settings,
+    events: broadcast::Sender<Arc<Event>>,
+) -> (Engine, AbortOnDropHandle<()>) {
+    let inventory = Inventory::new(Arc::clone(client.key()), settings.overcommit);
+    let mut first = Inventory::new(Arc::clone(client.key()), settings.overcommit);
+    let (publish, node) = watch::channel(Arc::new(first.freeze()));
+    let (commands, orders) = mpsc::channel(256);
+    let engine = Engine {
+        client: client.clone(),
+        node,
+        commands,
+    };
+    let monitor = Monitor {
+        client,
+        settings,
+        inventory,
+        publish,
+        subscribers: events,
+        failures: 0,
+        stream: None,
+        pending: Pending::default(),
+    };
+    let task = AbortOnDropHandle::new(tokio::spawn(monitor.run(orders)));
+    (engine, task)
+}
+
+/// The owner of one engine's state.
+struct Monitor {
+    client: Client,
+    settings: Settings,
+    inventory: Inventory,
+    publish: watch::Sender<Arc<Node>>,
+    subscribers: broadcast::Sender<Arc<Event>>,
+    failures: u32,
+    stream: Option<AbortOnDropHandle<()>>,
+    pending: Pending,
+}
+
+/// What has to be done before the next publication.
+#[derive(Default)]
+struct Pending {
+    everything: bool,
+    containers: HashSet<Arc<str>>,
+    images: bool,
+    networks: bool,
+    volumes: bool,
+    changed: bool,
+    events: Vec<Event>,
+    waiting: Vec<Command>,
+}
+
+impl Monitor {
+    async fn run(mut self, mut orders: mpsc::Receiver<Command>) {
+        self.inventory.set_ip(ip(&self.client).await);
+        let (tell, mut news) = mpsc::channel(BATCH);
+        let (report, mut reports) = mpsc::channel(16);
+        let poke = Arc::new(Notify::new());
+        let probe = Probe::new(self.client.clone(), self.settings.probe_deadline);
+        let prober = watch_health(probe, self.settings.clone(), Arc::clone(&poke), report);
+        let _prober = AbortOnDropHandle::new(tokio::spawn(prober));
+        loop {
+            tokio::select! {
+                Some(result) = reports.recv() => self.take_report(result, &tell),
+                Some(told) = news.recv() => self.take_news(told, &poke),
+                Some(order) = orders.recv() => self.take_order(order, &poke),
+            }
+            for _ in 0..BATCH {
+                if let Ok(told) = news.try_recv() {
+                    self.take_news(told, &poke);
+                } else if let Ok(order) = orders.try_recv() {
+                    self.take_order(order, &poke);
+                } else {
+                    break;
+                }
+            }
+            if let Err(error) = self.catch_up().await {
+                self.fail(&error);
+                self.pending.everything = true;
+                // Dropping them tells the waiting that nothing could be read.
+                self.pending.waiting.clear();
+                poke.notify_one();
+            }
+            self.publish();
+        }
+    }
+
+    /// Takes the result of a probe.
+    fn take_report(&mut self, result: Result<Facts, Error>, tell: &mpsc::Sender<News>) {
+        match result {
+            Ok(facts) => {
+                let api = facts.api_max.min(API_NEWEST).max(facts.api_min);
+                let moved = self.inventory.api_max() != facts.api_max;
+                self.inventory.set_facts(facts);
+                self.failures = 0;
+                self.pending.changed = true;
+                if self.stream.is_none() || moved {
+                    let follow = events::follow(self.client.clone(), api, tell.clone());
+                    self.stream = Some(AbortOnDropHandle::new(tokio::spawn(follow)));
+                }
+                if !self.inventory.health.is_healthy() && self.inventory.health != Health::New {
+                    self.pending.everything = true;
+                }
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// Counts a failure; enough of them in a row make the engine unhealthy.
+    fn fail(&mut self, error: &Error) {
+        self.failures += 1;
+        tracing::debug!(node = %self.client.key(), failures = self.failures, %error, "engine did not answer");
+        let reason = error.to_string();
+        match &mut self.inventory.health {
+            Health::New | Health::Pending(_) => {
+                self.inventory.health = Health::Pending(reason);
+                self.pending.changed = true;
+            }
+            Health::Healthy if self.failures >= self.settings.failures => {
+                tracing::warn!(node = %self.client.key(), name = self.inventory.name(), reason, "engine unhealthy");
+                let since = Timestamp::now();
+                self.inventory.health = Health::Unhealthy { since, reason };
+                self.pending.changed = true;
+            }
+            Health::Healthy => {}
+            Health::Unhealthy { reason: last, .. } => {
+                self.pending.changed |= *last != reason;
+                *last = reason;
+            }
+        }
+    }
+
+    /// Takes what the event stream tells.
+    fn take_news(&mut self, news: News, poke: &Notify) {
+        match news {
+            News::Opened => self.pending.everything = true,
+            News::Lost => poke.notify_one(),
+            News::Event(event) => {
+                self.mark(&event);
+                self.pending.events.push(event);
+            }
+        }
+    }
+
+    /// Notes what an event makes stale.
+    fn mark(&mut self, event: &Event) {
+        let action = event.action.split(':').next().unwrap_or_default();
+        match (event.kind.as_str(), action) {
+            ("container", "destroy") => {
+                self.inventory.remove_container(&event.actor);
+                self.pending.containers.remove(event.actor.as_str());
+                self.pending.changed = true;
+            }
+            // These change nothing that lists show.
+            (
+                "container",
+                "exec_create" | "exec_start" | "exec_die" | "exec_detach" | "attach" | "detach"
+                | "top" | "resize" | "export" | "archive-path" | "extract-to-dir" | "copy" | "kill",
+            ) => {}
+            ("container", "commit") => self.pending.images = true,
+            ("container", _) => {
+                self.pending.containers.insert(event.actor.as_str().into());
+            }
+            ("image", _) => self.pending.images = true,
+            ("network", "connect" | "disconnect") => {
+                self.pending.networks = true;
+                if let Some(id) = event.attributes.get("container") {
+                    self.pending.containers.insert(id.as_str().into());
+                }
+            }
+            ("network", _) => self.pending.networks = true,
+            ("volume", "mount" | "unmount") => {}
+            ("volume", _) => self.pending.volumes = true,
+            _ => {}
+        }
+    }
+
+    /// Takes a wish for a refresh.
+    fn take_order(&mut self, order: Command, poke: &Notify) {
+        match &order.what {
+            Refresh::Container(id) => {
+                self.pending.containers.insert(Arc::clone(id));
+            }
+            Refresh::Images => self.pending.images = true,
+            Refresh::Networks => self.pending.networks = true,
+            Refresh::Volumes => self.pending.volumes = true,
+            Refresh::Health => poke.notify_one(),
+        }
+        self.pending.waiting.push(order);
+    }
+
+    /// Reads anew what is stale.
+    async fn catch_up(&mut self) -> Result<(), Error> {
+        let api = self.inventory.api_max().min(API_NEWEST);
+        // Before the first answer, and while it does not answer, there is nothing to ask.
+        if api == 0 || self.failures > 0 {
+            return Ok(());
+        }
+        let fetch = Fetch::new(self.client.clone(), api, self.settings.call_deadline);
+        if self.pending.everything {
+            return self.read_everything(&fetch).await;
+        }
+        let ids: Vec<Arc<str>> = self.pending.containers.iter().cloned().collect();
+        let (containers, images, networks, volumes) = tokio::try_join!(
+            when(!ids.is_empty(), fetch.some(&ids)),
+            when(self.pending.images, fetch.images()),
+            when(self.pending.networks, fetch.networks()),
+            when(self.pending.volumes, fetch.volumes()),
+        )?;
+        let any = containers.is_some() || images.is_some() || networks.is_some();
+        self.pending.changed |= any || volumes.is_some();
+        if let Some(found) = containers {
+            self.inventory
+                .update_containers(&ids, &found)
+                .map_err(|e| self.client.answer(e.to_string()))?;
+            self.pending.containers.clear();
+        }
+        if let Some(images) = images {
+            self.inventory.set_images(images);
+            self.pending.images = false;
+        }
+        if let Some(networks) = networks {
+            self.inventory.set_networks(networks);
+            self.pending.networks = false;
+        }
+        if let Some(volumes) = volumes {
+            self.inventory.set_volumes(volumes);
+            self.pending.volumes = false;
+        }
+        self.inventory.touch();
+        Ok(())
+    }
+
+    /// Lists all, and takes the engine in.
+    async fn read_everything(&mut self, fetch: &Fetch) -> Result<(), Error> {
+        let (containers, images, networks, volumes) = tokio::try_join!(
+            fetch.containers(),
+            fetch.images(),
+            fetch.networks(),
+            fetch.volumes(),
+        )?;
+        self.inventory
+            .set_containers(&containers)
+            .map_err(|e| self.client.answer(e.to_string()))?;
+        self.inventory.set_images(images);
+        self.inventory.set_networks(networks);
+        self.inventory.set_volumes(volumes);
+        self.inventory.touch();
+        let pending = &mut self.pending;
+        (pending.everything, pending.changed) = (false, true);
+        (pending.images, pending.networks, pending.volumes) = (false, false, false);
+        pending.containers.clear();
+        if !self.inventory.health.is_healthy() {
+            tracing::info!(node = %self.client.key(), name = self.inventory.name(), "engine healthy");
+            self.inventory.health = Health::Healthy;
+        }
+        Ok(())
+    }
+
+    /// Publishes what changed, then answers who waited and tells the events: a reader of an event finds it in lists.
+    fn publish(&mut self) {
+        if self.pending.changed {
+            self.pending.changed = false;
+            self.publish.send_replace(Arc::new(self.inventory.freeze()));
+        }
+        let node = Arc::clone(&self.publish.borrow());
+        for order in self.pending.waiting.drain(..) {
+            // Who gave up waiting needs no answer.
+            let _ = order.done.send(node.revision);
+        }
+        for mut event in self.pending.events.drain(..) {
+            events::decorate(&mut event, &node);
+            // Without subscribers there is nobody to tell.
+            let _ = self.subscribers.send(Arc::new(event));
+        }
+    }
+}
+
+/// Runs `read` when `wanted`.
+async fn when<T>(
+    wanted: bool,
+    read: impl Future<Output = Result<T, Error>>,
+) -> Result<Option<T>, Error> {
+    if wanted {
+        read.await.map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+/// Probes until the monitor is gone: calmly while the engine answers, at once after a failure, then ever more seldom.
+async fn watch_health(
+    probe: Probe,
+    settings: Settings,
+    poke: Arc<Notify>,
+    report: mpsc::Sender<Result<Facts, Error>>,
+) {
+    let again = Duration::from_millis(200);
+    let mut backoff = Backoff::new(again, Duration::from_secs(4));
+    let mut failures = 0;
+    loop {
+        let result = probe.facts().await;
+        let wait = match &result {
+            Ok(_) => {
+                failures = 0;
+                backoff.reset();
+                settings.probe_interval
+            }
+            Err(_) if failures < settings.failures => {
+                failures += 1;
+                again
+            }
+            Err(_) => backoff.wait(),
+        };
+        if report.send(result).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            // A burst of failing requests causes one probe, not one each.
+            () = poke.notified(), if failures == 0 => tokio::time::sleep(again).await,
+        }
+    }
+}
+
+/// Returns the address at which the engine's published ports are reached; empty for a local socket.
+async fn ip(client: &Client) -> String {
+    let crate::net::addr::Addr::Tcp { host, port } = client.addr() else {
+        return String::new();
+    };
+    let found = tokio::net::lookup_host((host.as_str(), *port)).await;
+    found
+        .ok()
+        .and_then(|mut all| all.next())
+        .map(|addr| addr.ip().to_string())
+        .unwrap_or_default()
+}

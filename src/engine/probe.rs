@@ -1,0 +1,166 @@
+//! Does the engine answer, and what does it say of itself?
+//!
+//! A probe asks `/info`, not `/_ping`: with a stuck containerd an engine still answers pings, lists and creates, and
+//! every start on it hangs (measured with 20.10 and 28.5).
+
+use std::time::Duration;
+
+use bollard::errors::Error as BollardError;
+use bollard::{BollardRequest, ClientVersion, Docker};
+use http_body_util::BodyExt;
+
+use super::error::root;
+use super::{Client, Error};
+use crate::model::clock;
+use crate::model::node::Facts;
+use crate::net::body::Body;
+
+/// The newest API that we speak, as minor number.
+pub(crate) const API_NEWEST: u16 = 51;
+/// The oldest API that any part of us speaks.
+const API_OLDEST: u16 = 12;
+
+/// Typed calls to one engine, made by bollard over our own pool.
+#[derive(Clone, Debug)]
+pub(crate) struct Probe {
+    client: Client,
+    deadline: Duration,
+}
+
+impl Probe {
+    /// Makes a probe whose calls each end within `deadline`.
+    pub(crate) fn new(client: Client, deadline: Duration) -> Self {
+        Self { client, deadline }
+    }
+
+    /// Asks for everything the engine says of itself.
+    ///
+    /// # Errors
+    /// It does not answer in time, refuses, or is not a Docker engine.
+    pub(crate) async fn facts(&self) -> Result<Facts, Error> {
+        let version = self
+            .timed(async { self.docker(None)?.version().await })
+            .await?;
+        let api_max = minor(version.api_version.as_deref())
+            .ok_or_else(|| self.client.answer("/version has no ApiVersion"))?;
+        let api_min = minor(version.min_api_version.as_deref()).unwrap_or(API_OLDEST);
+        let speak = api_max.min(API_NEWEST).max(api_min);
+        let info = self
+            .timed(async { self.docker(Some(speak))?.info().await })
+            .await?;
+        if info.ncpu.unwrap_or(0) == 0 || info.mem_total.unwrap_or(0) == 0 {
+            let what = "no CPUs or memory in /info: is this a Docker engine, or another manager?";
+            return Err(self.client.answer(what));
+        }
+        let skew = info.system_time.as_deref().and_then(clock::parse).map(|t| {
+            let delta = t.duration_since(jiff::Timestamp::now());
+            i64::try_from(delta.as_millis()).unwrap_or(i64::MAX)
+        });
+        Ok(Facts {
+            version: info.server_version.clone().unwrap_or_default(),
+            api_max,
+            api_min,
+            version_answer: serde_json::to_value(&version).unwrap_or_default(),
+            info: serde_json::to_value(&info).unwrap_or_default(),
+            clock_skew_ms: skew.unwrap_or(0),
+        })
+    }
+
+    /// Runs one call under the deadline and gives its failure our names.
+    async fn timed<T>(
+        &self,
+        call: impl Future<Output = Result<T, BollardError>>,
+    ) -> Result<T, Error> {
+        match tokio::time::timeout(self.deadline, call).await {
+            Ok(result) => result.map_err(|e| self.named(e)),
+            Err(_) => Err(Error::Timeout {
+                node: self.client.key().to_string(),
+                after: self.deadline,
+            }),
+        }
+    }
+
+    /// Makes a typed client. bollard writes no version into its paths, so the transport does (`speak` = minor number).
+    fn docker(&self, speak: Option<u16>) -> Result<Docker, BollardError> {
+        let client = self.client.clone();
+        let transport = move |request: BollardRequest| {
+            let client = client.clone();
+            async move { transport(&client, speak, request).await }
+        };
+        let version = ClientVersion {
+            major_version: 1,
+            minor_version: usize::from(speak.unwrap_or(API_NEWEST)),
+        };
+        let seconds = self.deadline.as_secs().max(1) + 1;
+        Docker::connect_with_custom_transport(transport, Some("http://docker"), seconds, &version)
+    }
+
+    /// Turns bollard's error into ours.
+    fn named(&self, error: BollardError) -> Error {
+        let node = self.client.key().to_string();
+        match error {
+            BollardError::DockerResponseServerError {
+                status_code,
+                message,
+            } => Error::Status {
+                node,
+                status: http::StatusCode::from_u16(status_code).unwrap_or_default(),
+                message,
+            },
+            BollardError::RequestTimeoutError => Error::Timeout {
+                node,
+                after: self.deadline,
+            },
+            BollardError::IOError { err } => match err.downcast::<Error>() {
+                Ok(ours) => ours,
+                Err(other) => Error::Broken {
+                    node,
+                    reason: other.to_string(),
+                },
+            },
+            other => self.client.answer(root(&other)),
+        }
+    }
+}
+
+/// Sends bollard's request over our pool, versioned.
+async fn transport(
+    client: &Client,
+    speak: Option<u16>,
+    request: BollardRequest,
+) -> Result<http::Response<hyper::body::Incoming>, BollardError> {
+    let io = |e: Error| BollardError::IOError {
+        err: std::io::Error::other(e),
+    };
+    let (mut head, body) = request.into_parts();
+    let target = head.uri.path_and_query().map_or("/", |t| t.as_str());
+    let target = match speak {
+        Some(minor) => format!("/v1.{minor}{target}"),
+        None => target.to_owned(),
+    };
+    head.uri = client.uri(&target).map_err(io)?;
+    head.headers.remove(http::header::HOST);
+    let body: Body = body.map_err(Into::into).boxed_unsync();
+    client
+        .send(http::Request::from_parts(head, body))
+        .await
+        .map_err(io)
+}
+
+/// Returns the minor number of a `1.N` version.
+fn minor(version: Option<&str>) -> Option<u16> {
+    version?.strip_prefix("1.")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn api_versions_are_minor_numbers() {
+        assert_eq!(minor(Some("1.41")), Some(41));
+        assert_eq!(minor(Some("2.0")), None);
+        assert_eq!(minor(Some("")), None);
+        assert_eq!(minor(None), None);
+    }
+}

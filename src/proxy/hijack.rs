@@ -1,0 +1,114 @@
+//! Connections that become raw streams: attach, exec, BuildKit's tunnels, websockets.
+//!
+//! Two styles, one mechanism (wire rule W8): a client that asks for an upgrade gets the engine's 101; one that does not
+//! gets `200` without a length, and its connection goes on as raw bytes all the same. Either way the connection is
+//! taken over only after the engine itself has said 101.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Request, Response, StatusCode, Version, header};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
+
+use super::forward::passed_on;
+use super::headers;
+use crate::engine::{self, Engine};
+use crate::net::body::{self, Body};
+use crate::net::io::Io;
+
+/// Bytes copied at once towards the engine.
+const UP: usize = 16 << 10;
+/// Bytes copied at once towards the client, where output comes in bulk.
+const DOWN: usize = 64 << 10;
+
+/// Where a handler leaves the engine's end for the connection that takes over.
+#[derive(Clone, Debug, Default)]
+pub struct Slot(Arc<Mutex<Option<OnUpgrade>>>);
+
+impl Slot {
+    fn put(&self, engine: OnUpgrade) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(engine);
+    }
+
+    /// Tells whether the connection is to become a raw stream.
+    pub fn is_taken_over(&self) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+    }
+
+    /// Takes the engine's end out.
+    pub fn take(&self) -> Option<OnUpgrade> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Forwards a request that asks for a raw stream; the tunnel is left in `slot` if the engine agrees.
+///
+/// # Errors
+/// The engine could not be reached. What it answers instead of 101 is passed on as it is.
+pub async fn hijack(
+    engine: &Engine,
+    mut head: Parts,
+    request_body: Body,
+    target: &str,
+    slot: &Slot,
+) -> Result<Response<Body>, engine::Error> {
+    let wanted = headers::upgrade_wanted(&head.headers);
+    let protocol = wanted
+        .clone()
+        .unwrap_or_else(|| header::HeaderValue::from_static("tcp"));
+    head.uri = engine.client().uri(target)?;
+    head.version = Version::HTTP_11;
+    headers::strip_hop_by_hop(&mut head.headers);
+    head.headers.remove(header::HOST);
+    let connection = header::HeaderValue::from_static("Upgrade");
+    head.headers.insert(header::CONNECTION, connection);
+    head.headers.insert(header::UPGRADE, protocol);
+    let mut answer = engine
+        .client()
+        .send(Request::from_parts(head, request_body))
+        .await
+        .inspect_err(|_| engine.suspect())?;
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(passed_on(answer));
+    }
+    slot.put(hyper::upgrade::on(&mut answer));
+    let (mut head, _) = answer.into_parts();
+    if wanted.is_some() {
+        return Ok(Response::from_parts(head, body::empty()));
+    }
+    // HTTP/1.0 with an end that nobody announced: hyper then writes neither a length nor chunks.
+    head.status = StatusCode::OK;
+    head.version = Version::HTTP_10;
+    head.extensions.clear();
+    head.headers.remove(header::UPGRADE);
+    let close = header::HeaderValue::from_static("close");
+    head.headers.insert(header::CONNECTION, close);
+    Ok(Response::from_parts(
+        head,
+        body::stream(futures_util::stream::empty()),
+    ))
+}
+
+/// Copies bytes both ways until both sides have ended; an end of one direction is passed on and keeps the other open
+/// (wire rule W9).
+///
+/// # Errors
+/// Either connection broke.
+pub async fn tunnel(mut client: Io, early: Bytes, engine: OnUpgrade) -> std::io::Result<()> {
+    let upgraded = engine.await.map_err(std::io::Error::other)?;
+    let parts = upgraded
+        .downcast::<TokioIo<Io>>()
+        .map_err(|_| std::io::Error::other("the engine's connection is of another kind"))?;
+    let mut engine = parts.io.into_inner();
+    client.write_all(&parts.read_buf).await?;
+    engine.write_all(&early).await?;
+    tokio::io::copy_bidirectional_with_sizes(&mut client, &mut engine, UP, DOWN)
+        .await
+        .map(|_| ())
+}

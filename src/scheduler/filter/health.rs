@@ -1,0 +1,26 @@
+//! Nodes that answer.
+
+use super::Filter;
+use crate::model::{self, Node};
+use crate::scheduler::{Refusal, Request};
+
+/// Admits nodes that answer.
+#[derive(Debug)]
+pub(super) struct Health;
+
+impl Filter for Health {
+    fn name(&self) -> &'static str {
+        "health"
+    }
+
+    fn check(&self, _: &Request, node: &Node) -> Result<(), Refusal> {
+        Err(Refusal::unhealthy(match &node.health {
+            model::Health::Healthy => return Ok(()),
+            model::Health::New => "is being connected to".to_owned(),
+            model::Health::Pending(reason) => format!("could not be taken in ({reason})"),
+            model::Health::Unhealthy { since, reason } => {
+                format!("has not answered since {since:.0} ({reason})")
+            }
+        }))
+    }
+}

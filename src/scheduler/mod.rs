@@ -1,0 +1,168 @@
+//! Where a container goes: pure functions of a request and a view.
+//!
+//! Filters admit or refuse each node with a reason; the strategy scores those that are left; soft wishes come before
+//! the score and never refuse. Invariant: no clock, no network, no chance: the same inputs give the same answer.
+
+pub mod expr;
+pub mod filter;
+mod refusal;
+pub mod request;
+pub mod strategy;
+pub mod wishes;
+
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+pub use expr::Expr;
+pub use filter::Filter;
+pub use refusal::{Refusal, Refused};
+pub use request::{Request, Required, Together};
+pub use strategy::{Score, Strategy};
+
+use crate::model::{ClusterView, Node};
+
+/// The rules of one cluster.
+#[derive(Debug)]
+pub struct Scheduler {
+    filters: Vec<Box<dyn Filter>>,
+    /// Asked after the user's filters, whatever they are.
+    always: Option<Box<dyn Filter>>,
+    strategy: Box<dyn Strategy>,
+}
+
+/// A name that is no filter or strategy (classic's words).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unknown {
+    /// No such filter.
+    #[error("filter not supported: {name} (there are {known})")]
+    Filter {
+        /// What was given.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// No such strategy.
+    #[error("strategy not supported: {name} (there are {known})")]
+    Strategy {
+        /// What was given.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+}
+
+/// Nodes that can take a container, best first.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// The nodes; never empty.
+    pub candidates: Vec<Arc<Node>>,
+    /// The nodes that were refused, with the reason.
+    pub refused: Vec<(Arc<Node>, Refusal)>,
+}
+
+impl Scheduler {
+    /// Makes a scheduler. Filters that are named replace the default ones and are asked in the order given; that
+    /// resources suffice is checked in any case, as classic's strategies did.
+    ///
+    /// # Errors
+    /// A name is not known.
+    pub fn new(strategy: &str, filters: Option<&[String]>) -> Result<Self, Unknown> {
+        let all = || filter::FILTERS.iter().map(|make| make());
+        let (filters, always) = match filters {
+            None => (all().collect(), None),
+            Some(names) => {
+                let known = || all().map(|f| f.name()).collect::<Vec<_>>().join(", ");
+                let found = names.iter().map(|name| {
+                    all()
+                        .find(|f| f.name() == name)
+                        .ok_or_else(|| Unknown::Filter {
+                            name: name.clone(),
+                            known: known(),
+                        })
+                });
+                (found.collect::<Result<_, _>>()?, Some(filter::resources()))
+            }
+        };
+        let wanted = match strategy {
+            "binpacking" => "binpack",
+            other => other,
+        };
+        let mut all = strategy::STRATEGIES.iter().map(|make| make());
+        let known = || strategy::STRATEGIES.iter().map(|make| make().name());
+        let strategy = all
+            .find(|s| s.name() == wanted)
+            .ok_or_else(|| Unknown::Strategy {
+                name: strategy.to_owned(),
+                known: known().collect::<Vec<_>>().join(", "),
+            })?;
+        Ok(Self {
+            filters,
+            always,
+            strategy,
+        })
+    }
+
+    /// Returns the strategy's name.
+    pub fn strategy_name(&self) -> &'static str {
+        self.strategy.name()
+    }
+
+    /// Returns the filters' names in the order in which they are asked.
+    pub fn filter_names(&self) -> Vec<&'static str> {
+        self.filters.iter().map(|f| f.name()).collect()
+    }
+
+    /// Ranks the nodes that can take a container.
+    ///
+    /// # Errors
+    /// None can; every reason is in the error with the number of nodes it holds for.
+    pub fn place(&self, request: &Request, view: &ClusterView) -> Result<Placement, Refused> {
+        if view.nodes().is_empty() {
+            return Err(Refused::NoNodes);
+        }
+        refusal::conflict(request, view)?;
+        let mut admitted = Vec::new();
+        let mut refused = Vec::new();
+        for node in view.nodes() {
+            match self.admits(request, node) {
+                Ok(()) => admitted.push(node),
+                Err(refusal) => refused.push((Arc::clone(node), refusal)),
+            }
+        }
+        if admitted.is_empty() {
+            return Err(Refused::All(refused));
+        }
+        // Stable, and the view is ordered by name: equals stay in that order.
+        admitted.sort_by_cached_key(|node| {
+            let soft = filter::soft_wishes_met(request, node);
+            let holds = node.image(&request.image).is_some();
+            Reverse((soft, self.strategy.score(request, node), holds))
+        });
+        Ok(Placement {
+            candidates: admitted.into_iter().cloned().collect(),
+            refused,
+        })
+    }
+
+    /// Checks one node against every hard rule.
+    ///
+    /// # Errors
+    /// The first rule that refuses.
+    pub fn admits(&self, request: &Request, node: &Node) -> Result<(), Refusal> {
+        for filter in self.filters.iter().chain(&self.always) {
+            filter.check(request, node)?;
+        }
+        let elsewhere = request.required.iter().find(|r| r.node != node.key);
+        match elsewhere {
+            None => Ok(()),
+            Some(required) => Err(Refusal::new(
+                "is not where it has to be",
+                required.reason.clone(),
+                format!("[{}]", required.reason),
+            )),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What a new container asks of its node.
+
+use std::sync::Arc;
+
+use super::wishes::Wishes;
+use crate::model::Resources;
+use crate::model::container::{Port, PortBinding};
+
+/// A container to be placed.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The image as the creator names it.
+    pub image: String,
+    /// The name it is to have.
+    pub name: Option<String>,
+    /// What its owner wants.
+    pub wishes: Wishes,
+    /// What it is to be promised.
+    pub resources: Resources,
+    /// Host ports it binds.
+    pub ports: Vec<PortBinding>,
+    /// Ports it takes of the host directly (network mode `host`).
+    pub host_ports: Vec<Port>,
+    /// Containers it must be with.
+    pub together: Vec<Together>,
+    /// Nodes it must be on, because something it uses is there.
+    pub required: Vec<Required>,
+    /// What `random` chooses by.
+    pub seed: u64,
+}
+
+/// A container that must be on the same node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Together {
+    /// The option that says so, for messages: `--volumes-from=db`.
+    pub option: String,
+    /// The container's ID.
+    pub container: String,
+}
+
+/// A node that something the container uses is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Required {
+    /// The node's key.
+    pub node: Arc<str>,
+    /// Why, for messages: `network app is on node0`.
+    pub reason: String,
+}

@@ -1,0 +1,23 @@
+//! The fullest node first.
+
+use super::{MANY, Score, Strategy, count, halved, weight};
+use crate::model::Node;
+use crate::scheduler::Request;
+
+/// Prefers the node with the smallest share left; between equals that with more containers.
+#[derive(Debug)]
+pub(super) struct Binpack;
+
+impl Strategy for Binpack {
+    fn name(&self) -> &'static str {
+        "binpack"
+    }
+
+    fn score(&self, request: &Request, node: &Node) -> Score {
+        let weight = weight(request, node);
+        Score {
+            value: halved(weight),
+            tie: weight * MANY + count(node),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Any node.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::{Score, Strategy};
+use crate::model::Node;
+use crate::scheduler::Request;
+
+/// Prefers whatever the request's seed and the node's address make: random over requests, and yet a pure function.
+#[derive(Debug)]
+pub(super) struct Random;
+
+impl Strategy for Random {
+    fn name(&self) -> &'static str {
+        "random"
+    }
+
+    fn score(&self, request: &Request, node: &Node) -> Score {
+        let mut hasher = DefaultHasher::new();
+        (request.seed, &node.key).hash(&mut hasher);
+        let hash = hasher.finish();
+        Score {
+            value: u8::try_from(hash % 101).unwrap_or(0),
+            tie: i64::from_ne_bytes(hash.to_ne_bytes()),
+        }
+    }
+}

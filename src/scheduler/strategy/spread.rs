@@ -1,0 +1,23 @@
+//! The emptiest node first.
+
+use super::{MANY, Score, Strategy, count, halved, weight};
+use crate::model::Node;
+use crate::scheduler::Request;
+
+/// Prefers the node with the largest share left; between equals that with fewer containers.
+#[derive(Debug)]
+pub(super) struct Spread;
+
+impl Strategy for Spread {
+    fn name(&self) -> &'static str {
+        "spread"
+    }
+
+    fn score(&self, request: &Request, node: &Node) -> Score {
+        let weight = weight(request, node);
+        Score {
+            value: 100 - halved(weight),
+            tie: -weight * MANY - count(node),
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! Placement as users see it.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::container::{Port, PortBinding};
+use crate::model::{Container, Health, Image, Resources};
+
+const GIB: i64 = 1 << 30;
+
+fn node(name: &str, cpus: i64, gib: i64) -> Node {
+    Node {
+        key: format!("{name}:2375").into(),
+        engine_id: format!("id-{name}"),
+        name: name.to_owned(),
+        health: Health::Healthy,
+        capacity: Resources {
+            nano_cpus: cpus * Resources::NANO_PER_CPU,
+            memory_bytes: gib * GIB,
+        },
+        ..Node::default()
+    }
+}
+
+fn put(node: &mut Node, id: &str, resources: Resources) {
+    node.used = node.used + resources;
+    node.containers.insert(Arc::new(Container {
+        id: id.into(),
+        names: vec![id.to_owned()],
+        resources,
+        ..Container::default()
+    }));
+}
+
+fn asks(cpus: i64, memory_bytes: i64) -> Request {
+    Request {
+        resources: Resources {
+            nano_cpus: cpus * Resources::NANO_PER_CPU,
+            memory_bytes,
+        },
+        ..Request::default()
+    }
+}
+
+fn view(nodes: &[Node]) -> ClusterView {
+    ClusterView::new(nodes.iter().cloned().map(Arc::new).collect())
+}
+
+fn scheduler(strategy: &str) -> Scheduler {
+    Scheduler::new(strategy, None).unwrap()
+}
+
+/// Places `count` requests one after the other; returns how many each node got.
+fn run(strategy: &str, nodes: &mut [Node], request: &Request, count: usize) -> Vec<usize> {
+    let scheduler = scheduler(strategy);
+    for i in 0..count {
+        let placement = scheduler.place(request, &view(nodes)).unwrap();
+        let key = Arc::clone(&placement.candidates[0].key);
+        let node = nodes.iter_mut().find(|n| n.key == key).unwrap();
+        put(
+            node,
+            &format!("{}-{i}", node.name.clone()),
+            request.resources,
+        );
+    }
+    nodes.iter().map(|n| n.containers.len()).collect()
+}
+
+fn binding(first: u16, last: u16, ip: &str, protocol: &str) -> PortBinding {
+    PortBinding {
+        host_ip: ip.to_owned(),
+        first,
+        last,
+        port: Port {
+            number: 80,
+            protocol: protocol.to_owned(),
+        },
+    }
+}
+
+#[test]
+fn spread_fills_nodes_as_classic_documents() {
+    let two = || [node("a", 21, 64), node("b", 42, 128)];
+    assert_eq!(run("spread", &mut two(), &asks(0, 0), 60), [30, 30]);
+    assert_eq!(run("spread", &mut two(), &asks(1, 0), 60), [20, 40]);
+}
+
+#[test]
+fn binpack_fills_nodes_as_classic_documents() {
+    let mut nodes = [node("a", 4, 4), node("b", 4, 4)];
+    let scheduler = scheduler("binpack");
+    let mut place = |nodes: &mut [Node], id: &str, gib: i64| {
+        let request = asks(0, gib * GIB);
+        let best = scheduler.place(&request, &view(nodes)).unwrap().candidates[0]
+            .name
+            .clone();
+        let at = nodes.iter_mut().find(|n| n.name == best).unwrap();
+        put(at, id, request.resources);
+        best
+    };
+    assert_eq!(place(&mut nodes, "1", 2), "a");
+    assert_eq!(place(&mut nodes, "2", 3), "b");
+    assert_eq!(place(&mut nodes, "3", 1), "b");
+}
+
+#[test]
+fn random_is_a_function_of_the_seed() {
+    let nodes = [node("a", 4, 4), node("b", 4, 4), node("c", 4, 4)];
+    let scheduler = scheduler("random");
+    let best = |seed| {
+        let request = Request {
+            seed,
+            ..Request::default()
+        };
+        scheduler.place(&request, &view(&nodes)).unwrap().candidates[0]
+            .name
+            .clone()
+    };
+    assert_eq!(best(7), best(7));
+    let chosen: std::collections::BTreeSet<String> = (0..64).map(best).collect();
+    assert_eq!(chosen.len(), 3);
+}
+
+#[test]
+fn each_filter_says_why_it_alone_refuses_a_node() {
+    let mut full = node("full", 4, 1);
+    put(
+        &mut full,
+        "hog",
+        Resources {
+            nano_cpus: 0,
+            memory_bytes: GIB / 2,
+        },
+    );
+    let mut busy = node("busy", 4, 8);
+    busy.containers.insert(Arc::new(Container {
+        id: "c1".into(),
+        names: vec!["web".into()],
+        ports: vec![binding(80, 80, "", "tcp")],
+        ..Container::default()
+    }));
+    let mut slots = node("slots", 4, 8);
+    slots.labels = BTreeMap::from([("containerslots".into(), "0".into())]);
+    let mut us = node("us", 4, 8);
+    us.labels = BTreeMap::from([("zone".into(), "us".into())]);
+    let mut down = node("down", 4, 8);
+    down.health = Health::Unhealthy {
+        since: "2026-11-24T12:03:11Z".parse().unwrap(),
+        reason: "timed out".into(),
+    };
+    for eu in [&mut full, &mut busy, &mut slots, &mut down] {
+        eu.labels.insert("zone".into(), "eu".into());
+    }
+    let mut request = asks(0, GIB);
+    request.ports = vec![binding(80, 80, "", "tcp")];
+    request.wishes.constraints = vec![Expr::parse("zone==eu").unwrap()];
+    let refused = scheduler("spread")
+        .place(&request, &view(&[full, busy, slots, us, down]))
+        .unwrap_err();
+    assert!(!refused.is_unavailable());
+    assert_eq!(
+        refused.to_string(),
+        "no node can take this container (5 looked at): \
+         1 has host port 80/tcp taken (by web on busy); \
+         1 does not answer (has not answered since 2026-11-24T12:03:11Z (timed out)); \
+         1 lacks memory (asks 1 GiB, best: 512 MiB free on full); \
+         1 has no free container slot (0 of 0 taken on slots); \
+         1 fails constraint zone==eu (us has zone=us). \
+         Unable to find a node that satisfies the following conditions \
+         [port 80 (Bridge mode)] [available container slots] [zone==eu]"
+    );
+}
+
+#[test]
+fn classic_sentences_are_said_where_classic_said_them() {
+    let mut down = node("a", 1, 1);
+    down.health = Health::Pending("refused".into());
+    let none = scheduler("spread")
+        .place(&asks(0, 0), &view(&[down]))
+        .unwrap_err();
+    assert!(none.is_unavailable());
+    assert!(
+        none.to_string()
+            .ends_with("No healthy node available in the cluster")
+    );
+    let small = [node("a", 1, 1), node("b", 1, 2)];
+    let full = scheduler("spread")
+        .place(&asks(0, 4 * GIB), &view(&small))
+        .unwrap_err();
+    assert_eq!(
+        full.to_string(),
+        "no node can take this container (2 looked at): 2 lack memory (asks 4 GiB, best: 2 GiB free on b). \
+         no resources available to schedule container"
+    );
+    let empty = scheduler("spread")
+        .place(&asks(0, 0), &view(&[]))
+        .unwrap_err();
+    assert_eq!(empty.to_string(), "No nodes available in the cluster");
+}
+
+#[test]
+fn soft_wishes_prefer_and_never_refuse() {
+    let mut ssd = node("b", 4, 4);
+    ssd.labels.insert("storage".into(), "ssd".into());
+    put(&mut ssd, "x", Resources::default());
+    let nodes = [node("a", 4, 4), ssd];
+    let best = |wish: &str| {
+        let mut request = asks(0, 0);
+        request.wishes.constraints = vec![Expr::parse(wish).unwrap()];
+        scheduler("spread")
+            .place(&request, &view(&nodes))
+            .unwrap()
+            .candidates[0]
+            .name
+            .clone()
+    };
+    assert_eq!(best("storage==~ssd"), "b");
+    assert_eq!(best("storage==~tape"), "a");
+}
+
+#[test]
+fn holders_of_the_image_come_first_among_equals() {
+    let mut holder = node("b", 4, 4);
+    holder.images = Arc::new(vec![Image {
+        tags: vec!["app:latest".into()],
+        ..Image::default()
+    }]);
+    let nodes = [node("a", 4, 4), holder];
+    let request = Request {
+        image: "app".into(),
+        ..Request::default()
+    };
+    assert_eq!(
+        scheduler("spread")
+            .place(&request, &view(&nodes))
+            .unwrap()
+            .candidates[0]
+            .name,
+        "b"
+    );
+}
+
+#[test]
+fn ports_differ_by_protocol_address_and_range() {
+    let mut busy = node("a", 4, 4);
+    let held = |ports: Vec<PortBinding>| {
+        Arc::new(Container {
+            id: "c".into(),
+            ports,
+            ..Container::default()
+        })
+    };
+    busy.containers.insert(held(vec![
+        binding(53, 53, "10.0.0.1", "udp"),
+        binding(80, 80, "", "tcp"),
+    ]));
+    let admits = |port: PortBinding| {
+        let request = Request {
+            ports: vec![port],
+            ..Request::default()
+        };
+        scheduler("spread")
+            .place(&request, &view(&[busy.clone()]))
+            .is_ok()
+    };
+    assert!(admits(binding(53, 53, "", "tcp")));
+    assert!(admits(binding(53, 53, "10.0.0.2", "udp")));
+    assert!(!admits(binding(53, 53, "10.0.0.1", "udp")));
+    assert!(!admits(binding(53, 53, "0.0.0.0", "udp")));
+    assert!(!admits(binding(80, 80, "127.0.0.1", "tcp")));
+    assert!(admits(binding(80, 81, "", "tcp")));
+    assert!(admits(binding(0, 0, "", "tcp")));
+}
+
+#[test]
+fn what_is_on_different_nodes_cannot_be_used_together() {
+    let mut a = node("a", 4, 4);
+    put(&mut a, "db", Resources::default());
+    let request = Request {
+        together: vec![Together {
+            option: "--volumes-from=db".into(),
+            container: "db".into(),
+        }],
+        required: vec![Required {
+            node: "b:2375".into(),
+            reason: "network app is on b".into(),
+        }],
+        ..Request::default()
+    };
+    let refused = scheduler("spread")
+        .place(&request, &view(&[a, node("b", 4, 4)]))
+        .unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "no node can take this container: what it uses cannot be co-located: network app is on b; --volumes-from=db is on a"
+    );
+}
+
+#[test]
+fn affinities_look_at_containers_images_and_labels() {
+    let mut a = node("a", 4, 4);
+    put(&mut a, "redis-1", Resources::default());
+    a.images = Arc::new(vec![Image {
+        id: "sha256:ab".into(),
+        tags: vec!["r:5000/x:1".into()],
+        ..Image::default()
+    }]);
+    let admits = |wish: &str| {
+        let mut request = asks(0, 0);
+        request.wishes.affinities = vec![Expr::parse(wish).unwrap()];
+        scheduler("spread").admits(&request, &a).is_ok()
+    };
+    for yes in [
+        "container==redis*",
+        "container!=web",
+        "image==r:5000/x",
+        "image==r:5000/x:1",
+        "image==sha256:ab",
+        "tier==*",
+        "tier!=web",
+    ] {
+        assert!(admits(yes), "{yes}");
+    }
+    for no in ["container!=redis-1", "image==r:5000/x:2", "tier==web"] {
+        assert!(!admits(no), "{no}");
+    }
+}
+
+#[test]
+fn whitelists_name_nodes_and_unlike_classic_heed_their_operator() {
+    let admits = |wish: &str| {
+        let mut request = asks(0, 0);
+        request.wishes.whitelists = vec![Expr::parse(wish).unwrap()];
+        scheduler("spread")
+            .admits(&request, &node("a", 1, 1))
+            .is_ok()
+    };
+    assert!(admits("node==a|b"));
+    assert!(!admits("node==b|c"));
+    assert!(!admits("node!=a|b"));
+    assert!(admits("node==~b"));
+}
+
+#[test]
+fn named_filters_replace_the_list_but_resources_stay() {
+    let some = Scheduler::new("binpacking", Some(&["health".into()])).unwrap();
+    assert_eq!(
+        (some.strategy_name(), some.filter_names()),
+        ("binpack", vec!["health"])
+    );
+    assert!(some.admits(&asks(9, 0), &node("a", 1, 1)).is_err());
+    assert_eq!(
+        Scheduler::new("best", None).unwrap_err().to_string(),
+        "strategy not supported: best (there are spread, binpack, random)"
+    );
+    assert!(
+        Scheduler::new("spread", Some(&["x".into()]))
+            .unwrap_err()
+            .to_string()
+            .starts_with("filter not supported: x")
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_candidate_is_one_that_a_filter_refuses(
+        used in proptest::collection::vec((0i64..8, 0i64..8, any::<bool>()), 1..8),
+        cpus in 0i64..6,
+        gib in 0i64..6,
+    ) {
+        let nodes: Vec<Node> = used.iter().enumerate().map(|(i, (c, m, up))| {
+            let mut n = node(&format!("n{i}"), 8, 8);
+            put(&mut n, &format!("c{i}"), Resources { nano_cpus: c * Resources::NANO_PER_CPU, memory_bytes: m * GIB });
+            if !up { n.health = Health::New; }
+            n
+        }).collect();
+        let request = asks(cpus, gib * GIB);
+        let scheduler = scheduler("spread");
+        let admitted = nodes.iter().filter(|n| scheduler.admits(&request, n).is_ok()).count();
+        match scheduler.place(&request, &view(&nodes)) {
+            Ok(placement) => {
+                prop_assert_eq!(placement.candidates.len(), admitted);
+                for node in &placement.candidates { prop_assert!(scheduler.admits(&request, node).is_ok()); }
+            }
+            Err(_) => prop_assert_eq!(admitted, 0),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! One client's connection: requests one after the other, or a raw stream from some point on.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response};
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt;
+use tokio_util::sync::CancellationToken;
+
+use super::canonical::{Canonical, Gate};
+use crate::api::{Api, Peer};
+use crate::net::body::{self, Body, WithEnd};
+use crate::net::listen::Connected;
+use crate::proxy::hijack::{self, Slot};
+
+/// How long a connection may be silent before a request; engines give five minutes too.
+const IDLE: Duration = Duration::from_secs(300);
+/// The largest head of a request, as engines take it.
+const HEAD_LIMIT: usize = 1 << 20;
+
+/// Serves a connection to its end.
+pub(super) async fn serve(connected: Connected, api: Arc<Api>, stop: CancellationToken) {
+    let peer = Arc::new(Peer {
+        addr: connected.peer().to_owned(),
+        subject: connected.subject().map(str::to_owned),
+    });
+    let slot = Slot::default();
+    let (io, gate) = Canonical::new(connected.into_io());
+    let for_requests = slot.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (api, peer) = (Arc::clone(&api), Arc::clone(&peer));
+        let (slot, gate) = (for_requests.clone(), gate.clone());
+        Box::pin(async move { Ok::<_, Infallible>(answer(&api, request, peer, slot, gate).await) })
+    });
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .preserve_header_case(true)
+        .header_read_timeout(IDLE)
+        .max_buf_size(HEAD_LIMIT)
+        .serve_connection(TokioIo::new(io), service);
+    let mut stopping = false;
+    let ended = loop {
+        tokio::select! {
+            // Without the shutdown: a tunnel goes on with the same socket.
+            ended = std::future::poll_fn(|cx| connection.poll_without_shutdown(cx)) => break ended,
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended");
+        return;
+    }
+    let parts = connection.into_parts();
+    let (mut io, rest) = parts.io.into_inner().into_inner();
+    let Some(engine) = slot.take() else {
+        // The client may be gone already.
+        let _ = io.shutdown().await;
+        return;
+    };
+    let early = joined(parts.read_buf, &rest);
+    if let Err(error) = hijack::tunnel(io, early, engine).await {
+        tracing::debug!(%error, "stream ended");
+    }
+}
+
+/// Answers one request, and says when the next may begin.
+async fn answer(
+    api: &Arc<Api>,
+    request: Request<Incoming>,
+    peer: Arc<Peer>,
+    slot: Slot,
+    gate: Gate,
+) -> Response<Body> {
+    let (head, incoming) = request.into_parts();
+    let after = gate.clone();
+    // After a raw stream has begun nothing is a request any more.
+    let raw = Api::may_hijack(&head);
+    let request_body: Body = if raw {
+        body::incoming(incoming)
+    } else if incoming.is_end_stream() {
+        gate.expect_request();
+        body::empty()
+    } else {
+        let at_end = move || gate.expect_request();
+        http_body_util::BodyExt::boxed_unsync(WithEnd::new(body::incoming(incoming), at_end))
+    };
+    let answer = api.answer(head, request_body, peer, slot.clone()).await;
+    if raw && !slot.is_taken_over() {
+        after.expect_request();
+    }
+    answer
+}
+
+/// Puts bytes that were read ahead in their order.
+fn joined(first: Bytes, second: &BytesMut) -> Bytes {
+    if second.is_empty() {
+        return first;
+    }
+    let mut all = BytesMut::from(&first[..]);
+    all.extend_from_slice(second);
+    all.freeze()
+}
