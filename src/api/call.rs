@@ -86,10 +86,10 @@ impl Call {
 
 /// Says on an engine's answer which API version we advertise (wire rule W15).
 pub(super) fn as_ours(mut answer: Response<Body>, advertised: u16) -> Response<Body> {
-    if let Some(version) = answer.headers_mut().get_mut("api-version") {
-        if let Ok(value) = format!("1.{advertised}").parse() {
-            *version = value;
-        }
+    if let Some(version) = answer.headers_mut().get_mut("api-version")
+        && let Ok(value) = format!("1.{advertised}").parse()
+    {
+        *version = value;
     }
     answer
 }

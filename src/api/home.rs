@@ -14,7 +14,7 @@ use crate::scheduler::{Request, wishes};
 pub(super) fn choose(
     cluster: &Cluster,
     members: &Members,
-    labels: BTreeMap<String, String>,
+    labels: &BTreeMap<String, String>,
 ) -> Result<(Arc<Node>, Engine), Error> {
     if let Some(node) = labels
         .get(COMPOSE_PROJECT_LABEL)
@@ -22,7 +22,7 @@ pub(super) fn choose(
     {
         return engine(members, &node);
     }
-    let found = wishes::extract(&[], &labels).map_err(|e| Error::Bad(e.to_string()))?;
+    let found = wishes::extract(&[], labels).map_err(|e| Error::Bad(e.to_string()))?;
     let request = Request {
         wishes: found.wishes,
         seed: fastrand::u64(..),

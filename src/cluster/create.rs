@@ -182,10 +182,10 @@ async fn finish(
         #[serde(rename = "Id")]
         id: String,
     }
-    if answer.status == StatusCode::CREATED {
-        if let Ok(Created { id }) = serde_json::from_slice(&answer.body) {
-            cluster.refresh(engine, Refresh::Container(id.into())).await;
-        }
+    if answer.status == StatusCode::CREATED
+        && let Ok(Created { id }) = serde_json::from_slice(&answer.body)
+    {
+        cluster.refresh(engine, Refresh::Container(id.into())).await;
     }
     drop(reservation);
     Ok(answer)

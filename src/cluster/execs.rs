@@ -29,10 +29,10 @@ impl Execs {
         {
             known.order.push_back(id.to_owned());
         }
-        if known.order.len() > REMEMBERED {
-            if let Some(oldest) = known.order.pop_front() {
-                known.owners.remove(&oldest);
-            }
+        if known.order.len() > REMEMBERED
+            && let Some(oldest) = known.order.pop_front()
+        {
+            known.owners.remove(&oldest);
         }
     }
 

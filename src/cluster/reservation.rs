@@ -166,17 +166,17 @@ impl Held {
 impl Drop for Reservation {
     fn drop(&mut self) {
         let mut held = self.all.lock();
-        if let Some(name) = &self.name {
-            if held.names.get(name) == Some(&self.ticket) {
-                held.names.remove(name);
-            }
+        if let Some(name) = &self.name
+            && held.names.get(name) == Some(&self.ticket)
+        {
+            held.names.remove(name);
         }
-        if let Some(key) = &self.node {
-            if let Some(list) = held.nodes.get_mut(key) {
-                list.retain(|(ticket, _)| *ticket != self.ticket);
-                if list.is_empty() {
-                    held.nodes.remove(key);
-                }
+        if let Some(key) = &self.node
+            && let Some(list) = held.nodes.get_mut(key)
+        {
+            list.retain(|(ticket, _)| *ticket != self.ticket);
+            if list.is_empty() {
+                held.nodes.remove(key);
             }
         }
     }

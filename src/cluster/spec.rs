@@ -11,7 +11,7 @@ use super::error::Kind;
 use super::{Error, Members, resolve};
 use crate::model::container::{Container, RunState};
 use crate::model::raw::{Object, quote};
-use crate::model::{Network, SWARM_ID_LABEL, host_config};
+use crate::model::{NODE_NAME_LABEL, Network, SWARM_ID_LABEL, host_config};
 use crate::scheduler::wishes;
 use crate::scheduler::{Request, Required, Together};
 
@@ -50,7 +50,9 @@ impl Spec {
     pub fn read(body: &[u8], name: Option<&str>, members: &Members) -> Result<Self, BadSpec> {
         let text = String::from_utf8_lossy(body);
         let mut top = Object::parse_first(&text)?;
-        let labels: BTreeMap<String, String> = top.decode("Labels").unwrap_or_default();
+        let mut labels: BTreeMap<String, String> = top.decode("Labels").unwrap_or_default();
+        // Tools that make a container again from an inspect bring along where it was.
+        labels.remove(NODE_NAME_LABEL);
         let env: Vec<String> = top.decode("Env").unwrap_or_default();
         let found = wishes::extract(&env, &labels)?;
         let identity = identity();
@@ -67,37 +69,15 @@ impl Spec {
         let mut all_labels = labels;
         all_labels.extend(found.labels);
         all_labels.insert(SWARM_ID_LABEL.to_owned(), identity.clone());
-        let network_mode: String = host.decode("NetworkMode").unwrap_or_default();
-        let exposed = host_config::exposed(&top);
-        let mut request = Request {
-            image: top.decode("Image").unwrap_or_default(),
-            name: name.map(str::to_owned),
-            wishes: found.wishes,
-            resources: host_config::resources(&host),
-            ports: host_config::bindings(&host),
-            together: references.together,
-            required: references.required,
-            seed: fastrand::u64(..),
-            ..Request::default()
-        };
-        if network_mode == "host" {
-            request.host_ports.clone_from(&exposed);
-        }
-        let stand_in = Container {
-            id: identity.as_str().into(),
-            names: name.map(str::to_owned).into_iter().collect(),
-            image: request.image.clone(),
-            labels: all_labels.clone(),
-            state: RunState {
-                status: "created".to_owned(),
-                ..RunState::default()
-            },
-            resources: request.resources,
-            ports: request.ports.clone(),
-            exposed,
-            network_mode,
-            ..Container::default()
-        };
+        let (request, stand_in) = asked(
+            &top,
+            &host,
+            name,
+            references.take(),
+            found.wishes,
+            &all_labels,
+            &identity,
+        );
         if found.env.len() != env.len() {
             top.set_folded("Env", serde_json::to_string(&found.env)?);
         }
@@ -115,6 +95,50 @@ impl Spec {
             stand_in: Arc::new(stand_in),
         })
     }
+}
+
+/// Puts together what a create asks of its node, and the container that stands in for it until it is visible.
+fn asked(
+    top: &Object<'_>,
+    host: &Object<'_>,
+    name: Option<&str>,
+    (together, required): (Vec<Together>, Vec<Required>),
+    wishes: wishes::Wishes,
+    labels: &BTreeMap<String, String>,
+    identity: &str,
+) -> (Request, Container) {
+    let network_mode: String = host.decode("NetworkMode").unwrap_or_default();
+    let exposed = host_config::exposed(top);
+    let mut request = Request {
+        image: top.decode("Image").unwrap_or_default(),
+        name: name.map(str::to_owned),
+        wishes,
+        resources: host_config::resources(host),
+        ports: host_config::bindings(host),
+        together,
+        required,
+        seed: fastrand::u64(..),
+        ..Request::default()
+    };
+    if network_mode == "host" {
+        request.host_ports.clone_from(&exposed);
+    }
+    let stand_in = Container {
+        id: identity.into(),
+        names: name.map(str::to_owned).into_iter().collect(),
+        image: request.image.clone(),
+        labels: labels.clone(),
+        state: RunState {
+            status: "created".to_owned(),
+            ..RunState::default()
+        },
+        resources: request.resources,
+        ports: request.ports.clone(),
+        exposed,
+        network_mode,
+        ..Container::default()
+    };
+    (request, stand_in)
 }
 
 /// Makes 64 random hexadecimal digits.
@@ -140,6 +164,14 @@ impl<'a> References<'a> {
             required: Vec::new(),
             host_changed: false,
         }
+    }
+
+    /// Gives out what was collected.
+    fn take(&mut self) -> (Vec<Together>, Vec<Required>) {
+        (
+            std::mem::take(&mut self.together),
+            std::mem::take(&mut self.required),
+        )
     }
 
     /// Reads the references of a `HostConfig`.

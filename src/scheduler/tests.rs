@@ -91,7 +91,7 @@ fn spread_fills_nodes_as_classic_documents() {
 fn binpack_fills_nodes_as_classic_documents() {
     let mut nodes = [node("a", 4, 4), node("b", 4, 4)];
     let scheduler = scheduler("binpack");
-    let mut place = |nodes: &mut [Node], id: &str, gib: i64| {
+    let place = |nodes: &mut [Node], id: &str, gib: i64| {
         let request = asks(0, gib * GIB);
         let best = scheduler.place(&request, &view(nodes)).unwrap().candidates[0]
             .name

@@ -1,4 +1,5 @@
 //! What integration tests stand on: the lab of real engines and the clients that people use.
 
 pub(crate) mod clients;
+pub(crate) mod flotilla;
 pub(crate) mod lab;

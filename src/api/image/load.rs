@@ -32,7 +32,11 @@ pub(in crate::api) async fn load(mut call: Call) -> Answer {
         return Err(Error::Cluster(cluster::Error::NoHealthyNode));
     }
     if targets.len() == 1 || !call.api.images_everywhere() {
-        let (_, engine) = home::choose(&call.api.cluster, &members, Default::default())?;
+        let (_, engine) = home::choose(
+            &call.api.cluster,
+            &members,
+            &std::collections::BTreeMap::new(),
+        )?;
         return on_one(call, &engine).await;
     }
     let (tell, told) = fan_in::queue();
@@ -72,7 +76,7 @@ async fn feed_all(
     mut feeds: Vec<Option<mpsc::Sender<Result<Bytes, BodyError>>>>,
 ) {
     while let Some(frame) = archive.frame().await {
-        let chunk = match frame.map(|f| f.into_data()) {
+        let chunk = match frame.map(hyper::body::Frame::into_data) {
             Ok(Ok(data)) => Ok(data),
             Ok(Err(_)) => continue,
             Err(error) => Err(error.to_string()),

@@ -36,7 +36,11 @@ pub(in crate::api) async fn create(call: Call) -> Answer {
         .map(|(node, engine)| (node.name.clone(), engine.clone()))
         .collect();
     if !call.api.images_everywhere() {
-        let (node, engine) = home::choose(&call.api.cluster, &members, Default::default())?;
+        let (node, engine) = home::choose(
+            &call.api.cluster,
+            &members,
+            &std::collections::BTreeMap::new(),
+        )?;
         targets = vec![(node.name.clone(), engine)];
     }
     match targets.as_slice() {
@@ -52,7 +56,11 @@ pub(in crate::api) async fn create(call: Call) -> Answer {
 /// Imports onto one node: every engine would give the same bytes another ID.
 async fn import(call: Call) -> Answer {
     let members = call.members();
-    let (_, engine) = home::choose(&call.api.cluster, &members, Default::default())?;
+    let (_, engine) = home::choose(
+        &call.api.cluster,
+        &members,
+        &std::collections::BTreeMap::new(),
+    )?;
     on_one(call, &engine).await
 }
 

@@ -55,7 +55,7 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
         (None, _) => home::choose(
             &call.api.cluster,
             &members,
-            asked.decode("Labels").unwrap_or_default(),
+            &asked.decode("Labels").unwrap_or_default(),
         )?,
     };
     call.head.headers.remove(http::header::CONTENT_LENGTH);

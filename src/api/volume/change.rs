@@ -57,7 +57,7 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
             home::choose(
                 &call.api.cluster,
                 &members,
-                asked.decode("Labels").unwrap_or_default(),
+                &asked.decode("Labels").unwrap_or_default(),
             )?
             .1
         }

@@ -80,6 +80,17 @@ struct EntryMount {
     destination: String,
 }
 
+impl From<EntryMount> for Mount {
+    fn from(told: EntryMount) -> Self {
+        Self {
+            kind: told.kind,
+            name: told.name,
+            source: told.source,
+            destination: told.destination,
+        }
+    }
+}
+
 /// Builds a container from what the engine told.
 ///
 /// # Errors
@@ -136,12 +147,7 @@ pub(crate) fn container(
             .mounts
             .into_iter()
             .flatten()
-            .map(|m| Mount {
-                kind: m.kind,
-                name: m.name,
-                source: m.source,
-                destination: m.destination,
-            })
+            .map(Mount::from)
             .collect(),
         resources: host_config::resources(&host),
         ports,
