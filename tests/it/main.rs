@@ -8,3 +8,4 @@ mod support;
 
 mod first;
 mod lab;
+mod layering;
