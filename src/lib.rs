@@ -1,4 +1,5 @@
 //! Flotilla.
 pub mod api;
+pub mod discovery;
 pub mod model;
 pub mod net;
