@@ -102,7 +102,9 @@ impl Authority {
     /// # Errors
     /// One exists, or files cannot be written.
     pub fn create(directory: &Path, days: u32, existing: Existing) -> Result<Self, Error> {
-        let mut params = params("Flotilla CA", &[], days)?;
+        // Two authorities of one name would make "unknown issuer" look like a bad signature.
+        let name = format!("Flotilla CA {:08x}", fastrand::u32(..));
+        let mut params = params(&name, &[], days)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate()?;
