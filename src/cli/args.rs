@@ -27,7 +27,7 @@ pub struct Cli {
 #[derive(Args, Debug)]
 pub(super) struct Global {
     /// Log each request, and serve debug routes; --log-level, if given, decides what is logged
-    #[arg(long, global = true, env = "DEBUG", value_parser = FalseyValueParser::new(), help_heading = "Logs")]
+    #[arg(long, global = true, env = "DEBUG", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Logs")]
     pub(super) debug: bool,
     /// debug, info, warn, error, fatal or panic; RUST_LOG, if set, decides instead [default: info]
     #[arg(
@@ -79,7 +79,7 @@ pub(super) enum Command {
 pub(super) struct Discovery {
     /// nodes://HOST:PORT,… (or just the list; 10.0.0.[1:9]:2375 is a range; unix:///path is an engine on this machine),
     /// or file:///PATH with one entry a line
-    #[arg(env = "SWARM_DISCOVERY")]
+    #[arg(env = "SWARM_DISCOVERY", hide_env_values = true)]
     pub(super) discovery: Option<String>,
     /// Option of the discovery back end; repeatable
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Discovery")]
@@ -115,6 +115,7 @@ pub(super) struct Join {
         long,
         alias = "addr",
         env = "SWARM_ADVERTISE",
+        hide_env_values = true,
         value_name = "HOST:PORT"
     )]
     pub(super) advertise: Option<String>,

@@ -5,6 +5,9 @@ use clap::builder::FalseyValueParser;
 
 use super::args::Discovery;
 
+/// Where to listen unless told otherwise.
+pub(super) const HOST: &str = "tcp://127.0.0.1:2375";
+
 /// Flags of `flotilla manage`.
 #[derive(Args, Debug)]
 #[command(
@@ -41,13 +44,14 @@ pub(super) struct Listen {
         long = "host",
         short = 'H',
         env = "SWARM_HOST",
-        default_value = "tcp://127.0.0.1:2375",
+        hide_env_values = true,
+        default_value = HOST,
         value_name = "ADDRESS",
         value_delimiter = ','
     )]
     pub(super) hosts: Vec<String>,
     /// Listen on TCP for other machines without asking for client certificates: whoever reaches it controls every engine
-    #[arg(long, env = "FLOTILLA_ALLOW_UNAUTHENTICATED_TCP", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "FLOTILLA_ALLOW_UNAUTHENTICATED_TCP", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub(super) allow_unauthenticated_tcp: bool,
     /// Encrypt, towards clients and engines, without checking either; --tlsverify is what protects
     #[arg(long)]
@@ -179,6 +183,7 @@ pub(super) struct Unbuilt {
         long,
         alias = "addr",
         env = "SWARM_ADVERTISE",
+        hide_env_values = true,
         value_name = "HOST:PORT"
     )]
     pub(super) advertise: Option<String>,

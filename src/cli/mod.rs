@@ -12,6 +12,7 @@ mod certs;
 mod duration;
 mod error;
 mod manage;
+mod placement;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -106,6 +107,7 @@ impl Join {
             .unwrap_or(Error::Value("not implemented in this discovery service"))
     }
 
+    /// Makes the checks that need no store.
     fn check(&self) -> Result<(), Error> {
         let url = self.discovery.url("join", "join")?;
         let options = self.discovery.options()?;

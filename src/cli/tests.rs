@@ -100,188 +100,194 @@ fn switches_are_read_as_go_reads_them() {
     assert_eq!(listeners(&open), [":4000"]);
 }
 
+/// Flags of `manage`, and what is said about them.
+const WRONG: &[(&str, &str)] = &[
+    (
+        "",
+        "discovery required to manage a cluster. See 'flotilla manage --help'.",
+    ),
+    ("gopher://x", "discovery service not supported"),
+    ("a:1 --strategy x", "strategy not supported"),
+    ("a:1 -f x", "filter not supported"),
+    ("a:1 -H udp://x:1", "unsupported protocol: \"udp\""),
+    ("a:1 -c mesos", "unsupported cluster \"mesos\""),
+    (
+        "a:1 --tls",
+        "--tlscert and --tlskey must be provided when using --tls",
+    ),
+    (
+        "a:1 --tls --tlscert c",
+        "--tlscert and --tlskey must be provided when using --tls",
+    ),
+    (
+        "a:1 --tlsverify --tlscert c --tlskey k",
+        "--tlscacert must be provided when using --tlsverify",
+    ),
+    (
+        "a:1 --tlscert c",
+        "--tlscert, --tlskey and --tlscacert require the use of either --tls or --tlsverify",
+    ),
+    (
+        "a:1 --engine-refresh-min-interval 0",
+        "min refresh interval should be a positive number",
+    ),
+    (
+        "a:1 --engine-refresh-min-interval x",
+        "min refresh interval should be a positive number",
+    ),
+    (
+        "a:1 --engine-refresh-max-interval 29s",
+        "max refresh interval cannot be less than min refresh interval",
+    ),
+    (
+        "a:1 --engine-failure-retry 0",
+        "invalid failure retry count",
+    ),
+    (
+        "a:1 --engine-failure-retry -1",
+        "invalid failure retry count",
+    ),
+    (
+        "a:1 --engine-refresh-retry 4",
+        "--engine-refresh-retry is deprecated. Use --engine-failure-retry",
+    ),
+    (
+        "a:1 --heartbeat 999ms",
+        "--heartbeat should be at least one second",
+    ),
+    (
+        "a:1 --heartbeat -1s",
+        "--heartbeat should be at least one second",
+    ),
+    (
+        "a:1 --heartbeat 60",
+        "invalid --heartbeat: missing unit in duration \"60\": write 30s, 500ms or 1m30s",
+    ),
+    (
+        "a:1 --engine-timeout 0s",
+        "--engine-timeout should be a positive number",
+    ),
+    (
+        "a:1 --discovery-opt x",
+        "--discovery-opt must contain key=value strings",
+    ),
+    (
+        "a:1 --cluster-opt x",
+        "--cluster-opt must contain key=value strings",
+    ),
+    (
+        "a:1 --cluster-opt swarm.overcommit=-1",
+        "swarm.overcommit should be larger than -1, -1.000000 is invalid",
+    ),
+    (
+        "a:1 --cluster-opt swarm.overcommit=x",
+        "swarm.overcommit should be a number, \"x\" is invalid",
+    ),
+    (
+        "a:1 --cluster-opt swarm.createretry=-2",
+        "swarm.createretry can not be negative, -2 is invalid",
+    ),
+    (
+        "a:1 --image-spread x",
+        "--image-spread should be everywhere or on-demand, \"x\" is not",
+    ),
+    (
+        "a:1 --api-version 1.52",
+        "--api-version should be from 1.24 to 1.51, 1.52 is not",
+    ),
+    (
+        "a:1 --replication-ttl 0",
+        "--replication-ttl should be a positive number",
+    ),
+    (
+        "a:1 --replication",
+        "--advertise address must be provided when using --leader-election",
+    ),
+    (
+        "a:1 --replication --advertise x",
+        "--advertise should be of the form ip:port or hostname:port",
+    ),
+    (
+        "a:1 --replication --advertise h:1",
+        "--replication is not built yet",
+    ),
+    ("a:1 --compat classic", "--compat classic is not built yet"),
+    (
+        "a:1 -H 0.0.0.0:2375",
+        "refusing to listen on 0.0.0.0:2375 without client certificates, as whoever reaches it controls every engine: add --tlsverify with --tlscacert, --tlscert and --tlskey, or accept the risk with --allow-unauthenticated-tcp",
+    ),
+];
+
 #[test]
 fn what_is_wrong_is_said_in_classics_words() {
-    for (flags, error) in [
-        (
-            "",
-            "discovery required to manage a cluster. See 'flotilla manage --help'.",
-        ),
-        ("gopher://x", "discovery service not supported"),
-        ("a:1 --strategy x", "strategy not supported"),
-        ("a:1 -f x", "filter not supported"),
-        ("a:1 -H udp://x:1", "unsupported protocol: \"udp\""),
-        ("a:1 -c mesos", "unsupported cluster \"mesos\""),
-        (
-            "a:1 --tls",
-            "--tlscert and --tlskey must be provided when using --tls",
-        ),
-        (
-            "a:1 --tls --tlscert c",
-            "--tlscert and --tlskey must be provided when using --tls",
-        ),
-        (
-            "a:1 --tlsverify --tlscert c --tlskey k",
-            "--tlscacert must be provided when using --tlsverify",
-        ),
-        (
-            "a:1 --tlscert c",
-            "--tlscert, --tlskey and --tlscacert require the use of either --tls or --tlsverify",
-        ),
-        (
-            "a:1 --engine-refresh-min-interval 0",
-            "min refresh interval should be a positive number",
-        ),
-        (
-            "a:1 --engine-refresh-min-interval x",
-            "min refresh interval should be a positive number",
-        ),
-        (
-            "a:1 --engine-refresh-max-interval 29s",
-            "max refresh interval cannot be less than min refresh interval",
-        ),
-        (
-            "a:1 --engine-failure-retry 0",
-            "invalid failure retry count",
-        ),
-        (
-            "a:1 --engine-failure-retry -1",
-            "invalid failure retry count",
-        ),
-        (
-            "a:1 --engine-refresh-retry 4",
-            "--engine-refresh-retry is deprecated. Use --engine-failure-retry",
-        ),
-        (
-            "a:1 --heartbeat 999ms",
-            "--heartbeat should be at least one second",
-        ),
-        (
-            "a:1 --heartbeat -1s",
-            "--heartbeat should be at least one second",
-        ),
-        (
-            "a:1 --heartbeat 60",
-            "invalid --heartbeat: missing unit in duration \"60\": write 30s, 500ms or 1m30s",
-        ),
-        (
-            "a:1 --engine-timeout 0s",
-            "--engine-timeout should be a positive number",
-        ),
-        (
-            "a:1 --discovery-opt x",
-            "--discovery-opt must contain key=value strings",
-        ),
-        (
-            "a:1 --cluster-opt x",
-            "--cluster-opt must contain key=value strings",
-        ),
-        (
-            "a:1 --cluster-opt swarm.overcommit=-1",
-            "swarm.overcommit should be larger than -1, -1.000000 is invalid",
-        ),
-        (
-            "a:1 --cluster-opt swarm.overcommit=x",
-            "swarm.overcommit should be a number, \"x\" is invalid",
-        ),
-        (
-            "a:1 --cluster-opt swarm.createretry=-2",
-            "swarm.createretry can not be negative, -2 is invalid",
-        ),
-        (
-            "a:1 --image-spread x",
-            "--image-spread should be everywhere or on-demand, \"x\" is not",
-        ),
-        (
-            "a:1 --api-version 1.52",
-            "--api-version should be from 1.24 to 1.51, 1.52 is not",
-        ),
-        (
-            "a:1 --replication-ttl 0",
-            "--replication-ttl should be a positive number",
-        ),
-        (
-            "a:1 --replication",
-            "--advertise address must be provided when using --leader-election",
-        ),
-        (
-            "a:1 --replication --advertise x",
-            "--advertise should be of the form ip:port or hostname:port",
-        ),
-        (
-            "a:1 --replication --advertise h:1",
-            "--replication is not built yet",
-        ),
-        ("a:1 --compat classic", "--compat classic is not built yet"),
-        (
-            "a:1 -H 0.0.0.0:2375",
-            "refusing to listen on 0.0.0.0:2375 without client certificates, as whoever reaches it controls every engine: add --tlsverify with --tlscacert, --tlscert and --tlskey, or accept the risk with --allow-unauthenticated-tcp",
-        ),
-    ] {
+    for &(flags, error) in WRONG {
         let found = config(&format!("manage {flags}")).map(|_| ()).unwrap_err();
         assert_eq!(found.to_string(), error, "{flags}");
     }
 }
 
+/// Other command lines, and what is said about them.
+const OTHERS: &[(&str, &str)] = &[
+    (
+        "list",
+        "discovery required to list a cluster. See 'flotilla list --help'.",
+    ),
+    (
+        "l a:1 --timeout 0s",
+        "--timeout should be a positive number",
+    ),
+    (
+        "l a:1 --timeout x",
+        "invalid --timeout: unknown unit \"x\" in duration \"x\": use ns, us, ms, s, m or h",
+    ),
+    ("l gopher://x", "discovery service not supported"),
+    (
+        "join",
+        "discovery required to join a cluster. See 'flotilla join --help'.",
+    ),
+    ("j a:1", "missing mandatory --advertise flag"),
+    (
+        "j a:1 --addr h",
+        "--advertise should be of the form ip:port or hostname:port",
+    ),
+    (
+        "j a:1 --addr h:0",
+        "--advertise should be of the form ip:port or hostname:port",
+    ),
+    (
+        "j a:1 --addr h:1 --heartbeat 0",
+        "--heartbeat should be at least one second",
+    ),
+    (
+        "j a:1 --addr h:1 --ttl 60s",
+        "--ttl must be strictly superior to the heartbeat value",
+    ),
+    (
+        "j a:1 --addr h:1 --delay -1s",
+        "--delay should not be a negative number",
+    ),
+    (
+        "j a:1 --addr h:1",
+        "not implemented in this discovery service",
+    ),
+    (
+        "j zk://a --addr h:1",
+        "discovery with zk:// is not built yet: list the engines (nodes://host:port,…) or keep them in a file (file:///path)",
+    ),
+    ("create x", "the `create` command takes no arguments"),
+    (
+        "--log-level loud list a:1",
+        "unknown log level \"loud\": use debug, info, warn, error, fatal or panic",
+    ),
+    (
+        "list a:1 --log-format xml",
+        "unknown log format \"xml\": use text or json",
+    ),
+];
+
 #[tokio::test]
 async fn the_other_commands_say_what_is_wrong() {
-    for (line, error) in [
-        (
-            "list",
-            "discovery required to list a cluster. See 'flotilla list --help'.",
-        ),
-        (
-            "l a:1 --timeout 0s",
-            "--timeout should be a positive number",
-        ),
-        (
-            "l a:1 --timeout x",
-            "invalid --timeout: missing unit in duration \"x\": write 30s, 500ms or 1m30s",
-        ),
-        ("l gopher://x", "discovery service not supported"),
-        (
-            "join",
-            "discovery required to join a cluster. See 'flotilla join --help'.",
-        ),
-        ("j a:1", "missing mandatory --advertise flag"),
-        (
-            "j a:1 --addr h",
-            "--advertise should be of the form ip:port or hostname:port",
-        ),
-        (
-            "j a:1 --addr h:0",
-            "--advertise should be of the form ip:port or hostname:port",
-        ),
-        (
-            "j a:1 --addr h:1 --heartbeat 0",
-            "--heartbeat should be at least one second",
-        ),
-        (
-            "j a:1 --addr h:1 --ttl 60s",
-            "--ttl must be strictly superior to the heartbeat value",
-        ),
-        (
-            "j a:1 --addr h:1 --delay -1s",
-            "--delay should not be a negative number",
-        ),
-        (
-            "j a:1 --addr h:1",
-            "not implemented in this discovery service",
-        ),
-        (
-            "j zk://a --addr h:1",
-            "discovery with zk:// is not built yet: list the engines (nodes://host:port,…) or keep them in a file (file:///path)",
-        ),
-        ("create x", "the `create` command takes no arguments"),
-        (
-            "--log-level loud list a:1",
-            "unknown log level \"loud\": use debug, info, warn, error, fatal or panic",
-        ),
-        (
-            "list a:1 --log-format xml",
-            "unknown log format \"xml\": use text or json",
-        ),
-    ] {
+    for &(line, error) in OTHERS {
         let cli = parsed(line);
         let failed = match line.contains("--log-") {
             true => cli.start_logs(),

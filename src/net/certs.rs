@@ -235,6 +235,7 @@ fn public_key(pem: &str) -> Option<Vec<u8>> {
     Some(certificate.public_key().raw.to_vec())
 }
 
+/// Reads a file of the authority.
 fn read(path: &Path) -> Result<String, Error> {
     fs::read_to_string(path).map_err(|source| Error::File {
         path: path.to_owned(),
