@@ -280,24 +280,27 @@ fn bulk(rounds: usize, lab: &Lab, id: &str, doors: &[(&str, &str)]) {
         .arg(url);
         curl
     };
-    let kinds: [(&str, &dyn Fn(&str) -> Command); 2] = [("exec -i", &exec), ("PUT archive", &put)];
-    for (kind, command) in kinds {
-        let mut rates = vec![Vec::new(); doors.len()];
-        for _ in 0..rounds {
-            for (door, (_, addr)) in doors.iter().enumerate() {
-                let start = Instant::now();
-                lab::output(&mut command(addr)).unwrap();
-                rates[door].push(BULK_MIB as f64 / start.elapsed().as_secs_f64());
-            }
+    compare("exec -i", rounds, doors, &exec);
+    compare("PUT archive", rounds, doors, &put);
+}
+
+/// Runs one kind of transfer through each door in turn.
+fn compare(kind: &str, rounds: usize, doors: &[(&str, &str)], command: &dyn Fn(&str) -> Command) {
+    let mut rates = vec![Vec::new(); doors.len()];
+    for _ in 0..rounds {
+        for (door, (_, addr)) in doors.iter().enumerate() {
+            let start = Instant::now();
+            lab::output(&mut command(addr)).unwrap();
+            rates[door].push(BULK_MIB as f64 / start.elapsed().as_secs_f64());
         }
-        let direct = median(&mut rates[0].clone());
-        for (door, (name, _)) in doors.iter().enumerate() {
-            let rate = median(&mut rates[door]);
-            println!(
-                "{kind}, {BULK_MIB} MiB, {name}: {rate:.0} MiB/s, {:.2} of direct",
-                rate / direct
-            );
-        }
+    }
+    let direct = median(&mut rates[0].clone());
+    for (door, (name, _)) in doors.iter().enumerate() {
+        let rate = median(&mut rates[door]);
+        println!(
+            "{kind}, {BULK_MIB} MiB, {name}: {rate:.0} MiB/s, {:.2} of direct",
+            rate / direct
+        );
     }
 }
 

@@ -63,6 +63,12 @@ pub struct Settings {
     pub advertise: Option<u16>,
     /// Whether browsers of other origins may call (classic's `--cors`).
     pub cors: bool,
+    /// How many other nodes are tried when an engine fails a create (classic's `swarm.createretry`).
+    pub create_retry: u32,
+    /// Whether a container list with `node` filters reads those engines anew first (classic's flag).
+    pub refresh_on_node_filter: bool,
+    /// The value of a `name` filter that makes a container list read all engines anew first; empty for none.
+    pub refresh_on_name: String,
     /// Whether images go to all nodes; `None` decides by their number.
     pub images_everywhere: Option<bool>,
 }

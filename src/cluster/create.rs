@@ -49,6 +49,8 @@ pub struct Create {
     pub query: String,
     /// Headers that go to the engine.
     pub headers: HeaderMap,
+    /// How many other nodes are tried when an engine itself fails.
+    pub retries: u32,
     /// The minor number of the API version that the client speaks.
     pub api: u16,
 }
@@ -63,6 +65,7 @@ pub struct Create {
 pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
     let mut unreachable: Vec<Arc<str>> = Vec::new();
     let mut last = None;
+    let mut retries = create.retries;
     for _ in 0..ROUNDS {
         let members = cluster.members();
         let (node, reservation) = match choose(&cluster, &members, &create, &unreachable) {
@@ -76,6 +79,12 @@ pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
             continue;
         };
         match bind(&engine, &create).await {
+            // The engine says that it did not create it: another may.
+            Ok(answer) if answer.status.is_server_error() && retries > 0 => {
+                retries -= 1;
+                unreachable.push(Arc::clone(&node.key));
+                last = Some(Error::Engine(refused(&engine, &answer)));
+            }
             Ok(answer) => return finish(&cluster, &engine, reservation, answer).await,
             Err(error) if error.is_unsent() => {
                 engine.suspect();
@@ -91,6 +100,15 @@ pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
     Err(last.unwrap_or_else(|| {
         Error::Conflict("too many creates at once for the same room; try again".to_owned())
     }))
+}
+
+/// Makes the error of an engine's answer, for the case that no other node can take the create.
+fn refused(engine: &Engine, answer: &Answer) -> engine::Error {
+    engine::Error::Status {
+        node: engine.client().key().to_string(),
+        status: answer.status,
+        message: engine::client::message(&answer.body),
+    }
 }
 
 /// Picks and reserves a node; `None` when every candidate was lost to another create in the meantime.

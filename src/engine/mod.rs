@@ -38,6 +38,8 @@ pub enum Refresh {
     Networks,
     /// The volume list.
     Volumes,
+    /// Everything.
+    All,
     /// Whether the engine answers at all: sent by whoever saw a connection fail.
     Health,
 }

@@ -4,6 +4,7 @@
 //! answers, one follows its events. The owner reads anew what they report and publishes an immutable node.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct Settings {
     pub probe_interval: Duration,
     /// Failed probes in a row that make an engine unhealthy.
     pub failures: u32,
+    /// How long until everything is read anew although no event asked for it; a random time of this range.
+    pub refresh: RangeInclusive<Duration>,
     /// How long one list or inspect may take.
     pub call_deadline: Duration,
     /// Share of its resources that a node promises beyond what it has; 0.05 is five percent.
@@ -45,6 +48,7 @@ impl Default for Settings {
             probe_deadline: Duration::from_secs(2),
             probe_interval: Duration::from_secs(2),
             failures: 3,
+            refresh: Duration::from_secs(30)..=Duration::from_secs(60),
             call_deadline: Duration::from_secs(6),
             overcommit: 0.05,
         }
@@ -114,11 +118,16 @@ impl Monitor {
         let probe = Probe::new(self.client.clone(), self.settings.probe_deadline);
         let prober = watch_health(probe, self.settings.clone(), Arc::clone(&poke), report);
         let _prober = AbortOnDropHandle::new(tokio::spawn(prober));
+        let mut resync = Box::pin(tokio::time::sleep(self.until_resync()));
         loop {
             tokio::select! {
                 Some(result) = reports.recv() => self.take_report(result, &tell),
                 Some(told) = news.recv() => self.take_news(told, &poke),
                 Some(order) = orders.recv() => self.take_order(order, &poke),
+                () = &mut resync => {
+                    self.pending.everything = true;
+                    resync = Box::pin(tokio::time::sleep(self.until_resync()));
+                }
             }
             for _ in 0..BATCH {
                 if let Ok(told) = news.try_recv() {
@@ -138,6 +147,12 @@ impl Monitor {
             }
             self.publish();
         }
+    }
+
+    /// Returns how long to wait before everything is read anew.
+    fn until_resync(&self) -> Duration {
+        let (min, max) = (self.settings.refresh.start(), self.settings.refresh.end());
+        *min + max.saturating_sub(*min).mul_f64(fastrand::f64())
     }
 
     /// Takes the result of a probe.
@@ -236,6 +251,7 @@ impl Monitor {
             Refresh::Container(id) => {
                 self.pending.containers.insert(Arc::clone(id));
             }
+            Refresh::All => self.pending.everything = true,
             Refresh::Images => self.pending.images = true,
             Refresh::Networks => self.pending.networks = true,
             Refresh::Volumes => self.pending.volumes = true,

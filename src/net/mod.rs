@@ -4,6 +4,7 @@
 
 pub mod addr;
 pub mod body;
+pub mod certs;
 pub mod dial;
 mod error;
 pub mod io;

@@ -24,6 +24,7 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
         spec,
         query,
         headers,
+        retries: call.api.settings.create_retry,
         api: call.version,
     };
     // Runs to its end even when the client goes away: half a create is worse than one that nobody waits for.

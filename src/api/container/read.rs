@@ -9,8 +9,10 @@ use serde_json::value::RawValue;
 
 use super::list::{self, ListQuery, Row};
 use super::owner;
+use crate::api::Api;
 use crate::api::call::{Answer, Call, changed, chunked};
 use crate::cluster::Members;
+use crate::engine::Refresh;
 use crate::model::{Container, splice};
 
 /// How long an engine may take to measure the sizes of its containers.
@@ -18,13 +20,31 @@ const SIZE_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Lists containers of all nodes.
 pub(in crate::api) async fn list(call: Call) -> Answer {
-    let members = call.members();
     let query = ListQuery::parse(&call.query)?;
+    read_anew(&call.api, &query).await;
+    let members = call.members();
     let mut rows = list::select(&members.view, &query)?;
     if call.query.flag("size") {
         rows = with_sizes(&members, rows, call.version).await;
     }
     Ok(chunked(list::render(rows, jiff::Timestamp::now())))
+}
+
+/// Reads engines anew before a list for which the user wants that (classic's two flags).
+async fn read_anew(api: &Api, query: &ListQuery) {
+    let members = api.cluster.members();
+    let nodes: Vec<&str> = query.filters.values("node").collect();
+    let by_node = api.settings.refresh_on_node_filter && !nodes.is_empty();
+    let name = &api.settings.refresh_on_name;
+    let by_name = !name.is_empty() && query.filters.values("name").any(|n| n == name);
+    if !by_node && !by_name {
+        return;
+    }
+    let named = members
+        .healthy()
+        .filter(|(node, _)| by_name || nodes.contains(&node.name.as_str()))
+        .map(|(_, engine)| api.cluster.refresh(engine, Refresh::All));
+    join_all(named).await;
 }
 
 /// Puts entries with sizes, freshly measured by the engines, in place of those from memory. A node that does not

@@ -1,0 +1,103 @@
+//! Where new containers go: strategy, filters and their options, checked.
+
+use super::error::Error;
+use super::manage::Placement;
+use super::settings::pairs;
+
+/// All filters, in the order they run unless told otherwise.
+const FILTERS: [&str; 7] = [
+    "health",
+    "port",
+    "containerslots",
+    "dependency",
+    "affinity",
+    "constraint",
+    "whitelist",
+];
+/// The share that classic gives beyond what an engine has.
+const OVERCOMMIT: f64 = 0.05;
+
+impl Placement {
+    /// Returns the strategy under the one name it has here.
+    pub(super) fn strategy(&self) -> Result<String, Error> {
+        match self.strategy.as_str() {
+            name @ ("spread" | "binpack" | "random") => Ok(name.to_owned()),
+            "binpacking" => Ok("binpack".to_owned()),
+            _ => Err(Error::Value("strategy not supported")),
+        }
+    }
+
+    /// Returns the filters in the order given.
+    pub(super) fn filters(&self) -> Result<Option<Vec<String>>, Error> {
+        if let Some(unknown) = self.filters.iter().find(|f| !FILTERS.contains(&f.as_str())) {
+            tracing::debug!(filter = %unknown, "unknown filter");
+            return Err(Error::Value("filter not supported"));
+        }
+        Ok((!self.filters.is_empty()).then(|| self.filters.clone()))
+    }
+
+    /// Returns the overcommit and the number of retries of a create.
+    pub(super) fn options(&self) -> Result<(f64, u32), Error> {
+        let (mut overcommit, mut create_retry) = (OVERCOMMIT, 0);
+        for (key, value) in pairs("--cluster-opt", &self.cluster_opt)? {
+            match key.as_str() {
+                "swarm.overcommit" => overcommit = read_overcommit(&value)?,
+                "swarm.createretry" => create_retry = read_retry(&value)?,
+                _ => tracing::warn!(key, "unknown --cluster-opt ignored"),
+            }
+        }
+        Ok((overcommit, create_retry))
+    }
+
+    /// Returns whether a pull goes to every engine.
+    pub(super) fn images_everywhere(&self) -> Result<Option<bool>, Error> {
+        match self.image_spread.as_deref() {
+            None => Ok(None),
+            Some("everywhere") => Ok(Some(true)),
+            Some("on-demand") => Ok(Some(false)),
+            Some(other) => Err(Error::Named(format!(
+                "--image-spread should be everywhere or on-demand, \"{other}\" is not"
+            ))),
+        }
+    }
+}
+
+/// Reads the share beyond what an engine has.
+fn read_overcommit(text: &str) -> Result<f64, Error> {
+    let value: f64 = text
+        .parse()
+        .ok()
+        .filter(|v: &f64| v.is_finite())
+        .ok_or_else(|| {
+            Error::Named(format!(
+                "swarm.overcommit should be a number, \"{text}\" is invalid"
+            ))
+        })?;
+    if value <= -1.0 {
+        return Err(Error::Named(format!(
+            "swarm.overcommit should be larger than -1, {value:.6} is invalid"
+        )));
+    }
+    if value < 0.0 {
+        tracing::warn!(
+            overcommit = value,
+            "less than the resources of each engine will be used"
+        );
+    }
+    Ok(value)
+}
+
+/// Reads how often a create is tried again.
+fn read_retry(text: &str) -> Result<u32, Error> {
+    let value: i64 = text.parse().map_err(|_| {
+        Error::Named(format!(
+            "swarm.createretry should be a whole number, \"{text}\" is invalid"
+        ))
+    })?;
+    u32::try_from(value).map_err(|_| {
+        Error::Named(match value < 0 {
+            true => format!("swarm.createretry can not be negative, {value} is invalid"),
+            false => format!("swarm.createretry is too large, {value} is invalid"),
+        })
+    })
+}

@@ -1,0 +1,53 @@
+//! What a running proxy is told: every value is checked before it gets here, by `cli`.
+
+use std::time::Duration;
+
+use crate::discovery;
+use crate::net::addr::Addr;
+use crate::net::tls::{ClientTls, ServerTls};
+
+/// All settings of `flotilla manage`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where clients connect.
+    pub listeners: Vec<Addr>,
+    /// What clients on TCP are shown and asked; `None` means plain TCP.
+    pub server_tls: Option<ServerTls>,
+    /// What engines on TCP are shown and asked; `None` means plain TCP.
+    pub engine_tls: Option<ClientTls>,
+    /// Where members are found.
+    pub discovery_url: String,
+    /// How members are found.
+    pub discovery: discovery::Options,
+    /// How engines that are admitted are ranked: `spread`, `binpack` or `random`.
+    pub strategy: String,
+    /// Which filters run, in this order; `None` means all in their usual order.
+    pub filters: Option<Vec<String>>,
+    /// How long an engine may take to answer when it is looked at.
+    pub probe_deadline: Duration,
+    /// How many failures in a row make an engine unhealthy; at least 1.
+    pub failure_retry: u32,
+    /// The shortest time between two full refreshes of an engine.
+    pub refresh_min: Duration,
+    /// The longest time between two full refreshes of an engine; at least `refresh_min`.
+    pub refresh_max: Duration,
+    /// The share by which an engine may be given more than it has; more than -1.
+    pub overcommit: f64,
+    /// How often a create that failed on one engine is tried on others.
+    pub create_retry: u32,
+    /// Whether answers allow scripts of any web page.
+    pub cors: bool,
+    /// Whether a container list that names nodes refreshes them first.
+    pub refresh_on_node_filter: bool,
+    /// The container name whose listing refreshes all engines first; empty for none.
+    pub container_name_refresh_filter: String,
+    /// Whether a pull goes to every engine (`true`) or to those that need the image (`false`); `None` leaves the choice
+    /// to the default.
+    pub images_everywhere: Option<bool>,
+    /// The minor of the API version 1.N that is advertised, from 24 to 51; `None` means what the engines have in common.
+    pub advertise: Option<u16>,
+    /// Whether debug routes are served.
+    pub debug: bool,
+    /// Whether `docker version` shows an experimental build.
+    pub experimental: bool,
+}
