@@ -17,7 +17,9 @@ use crate::model::{ClusterView, Node, SWARM_ID_LABEL};
 use crate::net::body;
 
 /// How long an engine may take for a create before its outcome counts as unknown.
-const CREATE_DEADLINE: Duration = Duration::from_secs(30);
+const CREATE_DEADLINE: Duration = Duration::from_secs(20);
+/// How long an engine may take before it is asked whether it answers at all.
+const SILENCE: Duration = Duration::from_secs(3);
 /// How long a request waits to learn the outcome of a create whose answer was lost.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(5);
 /// How long an engine that answers again may still be finishing a create it once took.
@@ -179,6 +181,18 @@ async fn bind(engine: &Engine, create: &Create) -> Result<Answer, engine::Error>
             headers: head.headers,
             body,
         })
+    };
+    let hasty = async {
+        // Silence for longer than creates take is worth a probe.
+        tokio::time::sleep(SILENCE).await;
+        engine.suspect();
+        std::future::pending::<Result<Answer, engine::Error>>().await
+    };
+    let exchange = async {
+        tokio::select! {
+            answered = exchange => answered,
+            never = hasty => never,
+        }
     };
     tokio::time::timeout(CREATE_DEADLINE, exchange)
         .await

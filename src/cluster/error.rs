@@ -54,7 +54,7 @@ pub enum Error {
     },
     /// The object's node does not answer.
     #[error(
-        "{object} is on {node}, which has not answered since {since} ({reason}); nothing was changed{state}"
+        "{object} is on {node}, which has not answered since {since:.0} ({reason}); nothing was changed{state}"
     )]
     Unreachable {
         /// The object with its kind.

@@ -76,7 +76,6 @@ pub fn start(
         inventory,
         publish,
         subscribers: events,
-        failures: 0,
         stream: None,
         pending: Pending::default(),
     };
@@ -91,7 +90,6 @@ struct Monitor {
     inventory: Inventory,
     publish: watch::Sender<Arc<Node>>,
     subscribers: broadcast::Sender<Arc<Event>>,
-    failures: u32,
     stream: Option<AbortOnDropHandle<()>>,
     pending: Pending,
 }
@@ -162,7 +160,7 @@ impl Monitor {
                 let api = facts.api_max.min(API_NEWEST).max(facts.api_min);
                 let moved = self.inventory.api_max() != facts.api_max;
                 self.inventory.set_facts(facts);
-                self.failures = 0;
+                self.inventory.failures = 0;
                 self.pending.changed = true;
                 if self.stream.is_none() || moved {
                     let follow = events::follow(self.client.clone(), api, tell.clone());
@@ -178,21 +176,22 @@ impl Monitor {
 
     /// Counts a failure; enough of them in a row make the engine unhealthy.
     fn fail(&mut self, error: &Error) {
-        self.failures += 1;
-        tracing::debug!(node = %self.client.key(), failures = self.failures, %error, "engine did not answer");
+        self.inventory.failures += 1;
+        tracing::debug!(node = %self.client.key(), failures = self.inventory.failures, %error, "engine did not answer");
         let reason = error.to_string();
         match &mut self.inventory.health {
             Health::New | Health::Pending(_) => {
                 self.inventory.health = Health::Pending(reason);
                 self.pending.changed = true;
             }
-            Health::Healthy if self.failures >= self.settings.failures => {
+            Health::Healthy if self.inventory.failures >= self.settings.failures => {
                 tracing::warn!(node = %self.client.key(), name = self.inventory.name(), reason, "engine unhealthy");
                 let since = Timestamp::now();
                 self.inventory.health = Health::Unhealthy { since, reason };
                 self.pending.changed = true;
             }
-            Health::Healthy => {}
+            // Told already: it becomes the last choice for what is new.
+            Health::Healthy => self.pending.changed = true,
             Health::Unhealthy { reason: last, .. } => {
                 self.pending.changed |= *last != reason;
                 *last = reason;
@@ -264,7 +263,7 @@ impl Monitor {
     async fn catch_up(&mut self) -> Result<(), Error> {
         let api = self.inventory.api_max().min(API_NEWEST);
         // Before the first answer, and while it does not answer, there is nothing to ask.
-        if api == 0 || self.failures > 0 {
+        if api == 0 || self.inventory.failures > 0 {
             return Ok(());
         }
         let fetch = Fetch::new(self.client.clone(), api, self.settings.call_deadline);

@@ -20,6 +20,8 @@ pub struct Node {
     pub ip: String,
     /// Whether it answers.
     pub health: Health,
+    /// Probes in a row that failed; more than none makes a healthy node the last choice.
+    pub failures: u32,
     /// The engine's labels and the built-in ones that constraints see.
     pub labels: BTreeMap<String, String>,
     /// What the engine says of itself.

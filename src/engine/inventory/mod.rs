@@ -24,6 +24,7 @@ pub(crate) struct Inventory {
     overcommit: f64,
     revision: u64,
     pub(crate) health: Health,
+    pub(crate) failures: u32,
     facts: Arc<Facts>,
     containers: Containers,
     images: Arc<Vec<Image>>,
@@ -41,6 +42,7 @@ impl Inventory {
             overcommit,
             revision: 0,
             health: Health::New,
+            failures: 0,
             facts: Arc::default(),
             containers: Containers::default(),
             images: Arc::default(),
@@ -133,6 +135,7 @@ impl Inventory {
             name: self.name().to_owned(),
             ip: self.ip.clone(),
             health: self.health.clone(),
+            failures: self.failures,
             labels: labels(info),
             facts: Arc::clone(&self.facts),
             capacity: Resources {
