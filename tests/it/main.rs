@@ -6,6 +6,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod compose;
 mod first;
+mod homes;
+mod images;
 mod lab;
 mod layering;
+mod sdk;

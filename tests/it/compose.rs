@@ -1,0 +1,115 @@
+//! `docker compose` on three nodes as on one engine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::flotilla::Flotilla;
+use crate::support::lab::{Lab, Spec, output};
+
+/// Three services, two networks, a volume, a health check and a published port.
+const PROJECT: &str = r#"
+services:
+  db:
+    image: busybox
+    stop_signal: KILL
+    command: sh -c 'touch /data/ready; exec sleep 600'
+    volumes: [data:/data]
+    networks: [back]
+    healthcheck: {test: ["CMD", "test", "-f", "/data/ready"], interval: 1s}
+  web:
+    image: busybox
+    stop_signal: KILL
+    command: sh -c 'mkdir /www; echo served > /www/index.html; exec httpd -f -p 80 -h /www'
+    depends_on: {db: {condition: service_healthy}}
+    networks: [back, front]
+    ports: ["18080:80"]
+  side:
+    image: busybox
+    stop_signal: KILL
+    command: sh -c 'echo side is up; exec sleep 600'
+    networks: [front]
+volumes: {data: {}}
+networks: {back: {}, front: {}}
+"#;
+
+/// Writes the project into a folder, whose name becomes the project's.
+fn project(lab: &Lab, name: &str) -> PathBuf {
+    let folder = lab.folder().join(name);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("compose.yaml"), PROJECT).unwrap();
+    folder
+}
+
+/// Runs `docker compose ARGS` in the project's folder and returns what it prints.
+fn compose(flotilla: &Flotilla, lab: &Lab, folder: &Path, args: &[&str]) -> String {
+    let mut command: Command = flotilla.clients(lab).compose().unwrap();
+    output(command.arg("--project-directory").arg(folder).args(args)).unwrap()
+}
+
+#[test]
+fn a_project_lives_and_leaves_nothing_behind_on_any_engine() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let folder = project(&lab, "shop");
+    let run = |args: &[&str]| compose(&flotilla, &lab, &folder, args);
+
+    run(&["up", "-d"]);
+    let services = run(&["ps", "--services"]);
+    let mut services: Vec<&str> = services.lines().collect();
+    services.sort_unstable();
+    assert_eq!(services, ["db", "side", "web"]);
+    assert!(run(&["ps"]).contains("(healthy)"));
+    assert!(run(&["logs", "side"]).contains("side is up"));
+    // By name over the project's network, which means that both are on one node.
+    let fetched = run(&["exec", "-T", "db", "wget", "-qO-", "http://web/"]);
+    assert_eq!(fetched, "served");
+
+    run(&["up", "-d", "--scale", "side=3"]);
+    let ids = run(&["ps", "-q"]);
+    assert_eq!(ids.lines().count(), 5);
+    run(&["restart", "side"]);
+    run(&["up", "-d", "--scale", "side=3"]);
+    assert_eq!(
+        sorted(&run(&["ps", "-q"])),
+        sorted(&ids),
+        "a second up made containers again"
+    );
+    assert_eq!(run(&["run", "--rm", "-T", "side", "echo", "once"]), "once");
+
+    run(&["down", "-v", "-t", "0"]);
+    for engine in lab.engines() {
+        assert_eq!(
+            engine.ask("/containers/json?all=1").unwrap(),
+            serde_json::json!([])
+        );
+        let volumes = engine.ask("/volumes").unwrap();
+        assert_eq!(
+            volumes["Volumes"].as_array().map_or(0, Vec::len),
+            0,
+            "{volumes}"
+        );
+        let networks = engine.ask("/networks").unwrap();
+        assert_eq!(networks.as_array().unwrap().len(), 3, "{networks}");
+    }
+}
+
+#[test]
+fn the_published_port_answers_where_docker_says_it_does() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let folder = project(&lab, "port");
+    let run = |args: &[&str]| compose(&flotilla, &lab, &folder, args);
+    run(&["up", "-d"]);
+    let address = run(&["port", "web", "80"]);
+    let url = format!("http://{}/", address.trim());
+    let page =
+        output(Command::new("curl").args(["-sS", "--retry", "3", "--retry-connrefused", &url]));
+    assert_eq!(page.unwrap(), "served", "{url}");
+}
+
+fn sorted(lines: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = lines.lines().collect();
+    lines.sort_unstable();
+    lines
+}

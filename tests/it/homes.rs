@@ -1,0 +1,202 @@
+//! Networks and volumes have a home node, and containers follow them.
+
+use crate::support::flotilla::Flotilla;
+use crate::support::lab::{Lab, Spec, output};
+
+/// A lab with Flotilla before it.
+struct Cluster {
+    lab: Lab,
+    flotilla: Flotilla,
+}
+
+impl Cluster {
+    fn start() -> Self {
+        let lab = Lab::start(&Spec::mixed()).unwrap();
+        let flotilla = Flotilla::before(&lab);
+        Self { lab, flotilla }
+    }
+
+    /// Runs the docker CLI through Flotilla.
+    fn docker(&self, args: &[&str]) -> Result<String, String> {
+        let mut docker = self.flotilla.clients(&self.lab).docker_28().unwrap();
+        output(docker.args(args))
+            .map(|s| s.trim().to_owned())
+            .map_err(|e| e.to_string())
+    }
+
+    /// Runs the docker CLI straight on one engine.
+    fn on(&self, node: &str, args: &[&str]) -> Result<String, String> {
+        let mut docker = self.lab.engine(node).docker();
+        output(docker.args(args))
+            .map(|s| s.trim().to_owned())
+            .map_err(|e| e.to_string())
+    }
+
+    /// Starts a sleeping container and returns the node it is on.
+    fn sleeper(&self, args: &[&str]) -> Result<String, String> {
+        let mut all = vec!["run", "-d", "--stop-signal", "KILL"];
+        all.extend(args);
+        all.extend(["busybox", "sleep", "600"]);
+        let id = self.docker(&all)?;
+        self.docker(&["inspect", "-f", "{{.Node.Name}}", &id])
+    }
+}
+
+#[test]
+fn containers_of_a_bridge_are_together_and_find_each_other() {
+    let cluster = Cluster::start();
+    cluster.docker(&["network", "create", "app"]).unwrap();
+    let home = cluster
+        .sleeper(&["--network", "app", "--name", "first"])
+        .unwrap();
+    for _ in 0..3 {
+        assert_eq!(cluster.sleeper(&["--network", "app"]).unwrap(), home);
+    }
+    let ping = [
+        "run",
+        "--rm",
+        "--network",
+        "app",
+        "busybox",
+        "ping",
+        "-c",
+        "1",
+        "first",
+    ];
+    cluster.docker(&ping).unwrap();
+    let error = cluster.docker(&["network", "create", "app"]).unwrap_err();
+    assert!(
+        error.contains("network with name app already exists"),
+        "{error}"
+    );
+    let error = cluster.docker(&["network", "rm", "app"]).unwrap_err();
+    assert!(error.contains("has active endpoints"), "{error}");
+    let seen = cluster
+        .docker(&["network", "inspect", "-f", "{{len .Containers}}", "app"])
+        .unwrap();
+    assert_eq!(seen, "4");
+}
+
+#[test]
+fn a_volume_keeps_its_containers_at_home() {
+    let cluster = Cluster::start();
+    cluster.docker(&["volume", "create", "data"]).unwrap();
+    let home = cluster.sleeper(&["-v", "data:/data"]).unwrap();
+    let mount = "type=volume,source=data,target=/data";
+    assert_eq!(cluster.sleeper(&["--mount", mount]).unwrap(), home);
+    let holders = ["node0", "node1", "node2"]
+        .into_iter()
+        .filter(|n| cluster.on(n, &["volume", "inspect", "data"]).is_ok());
+    assert_eq!(holders.collect::<Vec<_>>(), [home.as_str()]);
+    // Asking for another node is refused with the reason.
+    let other = if home == "node0" { "node1" } else { "node0" };
+    let wish = format!("constraint:node=={other}");
+    let error = cluster
+        .sleeper(&["-v", "data:/data", "-e", &wish])
+        .unwrap_err();
+    assert!(
+        error.contains(&format!("volume data is on {home}")),
+        "{error}"
+    );
+}
+
+#[test]
+fn things_on_two_nodes_cannot_be_used_together() {
+    let cluster = Cluster::start();
+    cluster
+        .docker(&["network", "create", "node0/left"])
+        .unwrap();
+    cluster
+        .docker(&["volume", "create", "node1/right"])
+        .unwrap();
+    assert!(cluster.on("node0", &["network", "inspect", "left"]).is_ok());
+    assert!(cluster.on("node1", &["volume", "inspect", "right"]).is_ok());
+    let error = cluster
+        .sleeper(&["--network", "left", "-v", "right:/data"])
+        .unwrap_err();
+    assert!(error.contains("network left is on node0"), "{error}");
+    assert!(error.contains("volume right is on node1"), "{error}");
+    assert_eq!(
+        cluster.sleeper(&["--network", "node0/left"]).unwrap(),
+        "node0"
+    );
+    assert_eq!(
+        cluster.sleeper(&["-v", "node1/right:/data"]).unwrap(),
+        "node1"
+    );
+}
+
+#[test]
+fn a_volume_that_two_nodes_have_must_be_named_with_its_node() {
+    let cluster = Cluster::start();
+    for node in ["node0", "node2"] {
+        cluster.on(node, &["volume", "create", "twin"]).unwrap();
+    }
+    let seen = || cluster.docker(&["volume", "ls", "-q"]).unwrap();
+    crate::support::lab::eventually(std::time::Duration::from_secs(5), || {
+        match seen().lines().count() {
+            2 => Ok(()),
+            _ => Err(seen()),
+        }
+    })
+    .unwrap();
+    let error = cluster.sleeper(&["-v", "twin:/data"]).unwrap_err();
+    assert!(
+        error.contains("node0") && error.contains("node2"),
+        "{error}"
+    );
+    assert_eq!(
+        cluster.sleeper(&["-v", "node2/twin:/data"]).unwrap(),
+        "node2"
+    );
+}
+
+#[test]
+fn containers_follow_those_they_depend_on() {
+    let cluster = Cluster::start();
+    let home = cluster.sleeper(&["--name", "db", "-v", "/kept"]).unwrap();
+    for args in [
+        ["--volumes-from", "db"],
+        ["--link", "db:database"],
+        ["--network", "container:db"],
+        ["--pid", "container:db"],
+    ] {
+        assert_eq!(cluster.sleeper(&args).unwrap(), home, "{args:?}");
+    }
+}
+
+#[test]
+fn a_container_joins_and_leaves_networks_of_its_node_only() {
+    let cluster = Cluster::start();
+    let home = cluster.sleeper(&["--name", "web"]).unwrap();
+    let away = if home == "node0" { "node1" } else { "node0" };
+    cluster
+        .docker(&["network", "create", &format!("{home}/near")])
+        .unwrap();
+    cluster
+        .docker(&["network", "create", &format!("{away}/far")])
+        .unwrap();
+    cluster
+        .docker(&["network", "connect", "near", "web"])
+        .unwrap();
+    let networks = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}";
+    assert_eq!(
+        cluster.docker(&["inspect", "-f", networks, "web"]).unwrap(),
+        "bridge near"
+    );
+    let error = cluster
+        .docker(&["network", "connect", "far", "web"])
+        .unwrap_err();
+    assert!(
+        error.contains("does not reach from node to node"),
+        "{error}"
+    );
+    cluster
+        .docker(&["network", "disconnect", "near", "web"])
+        .unwrap();
+    assert_eq!(
+        cluster.docker(&["inspect", "-f", networks, "web"]).unwrap(),
+        "bridge"
+    );
+    cluster.docker(&["network", "rm", "near", "far"]).unwrap();
+}

@@ -1,0 +1,206 @@
+//! Images over nodes: pulled, pushed, loaded, tagged and removed everywhere, told of as one.
+
+use std::fs;
+use std::process::Command;
+
+use crate::support::flotilla::Flotilla;
+use crate::support::lab::{Engine, Lab, Spec, output};
+
+/// Tells whether an engine has an image of this name.
+fn has(engine: &Engine, name: &str) -> bool {
+    engine
+        .ask(&format!("/images/{name}/json"))
+        .is_ok_and(|image| image["Id"].is_string())
+}
+
+/// Runs the docker CLI through Flotilla and returns what it prints.
+fn docker(flotilla: &Flotilla, lab: &Lab, args: &[&str]) -> Result<String, String> {
+    let mut docker = flotilla.clients(lab).docker_28().unwrap();
+    output(docker.args(args)).map_err(|e| e.to_string())
+}
+
+/// Puts an image into the lab's registry under a new name, and takes the name off the engines again.
+fn pushed(flotilla: &Flotilla, lab: &Lab, name: &str) -> String {
+    let image = format!("{}/{name}:1", lab.registry().unwrap());
+    docker(flotilla, lab, &["tag", "busybox", &image]).unwrap();
+    let told = docker(flotilla, lab, &["push", &image]).unwrap();
+    assert!(told.contains("1: digest: sha256:"), "{told}");
+    docker(flotilla, lab, &["rmi", &image]).unwrap();
+    image
+}
+
+#[test]
+fn a_pull_reaches_all_nodes_and_shows_a_row_for_each() {
+    let lab = Lab::start(&Spec::mixed().registry()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let image = pushed(&flotilla, &lab, "pulled");
+    for engine in lab.engines() {
+        assert!(!has(engine, &image), "{} still has {image}", engine.name());
+    }
+    let (repository, tag) = image.rsplit_once(':').unwrap();
+    let url = format!(
+        "http://{}/images/create?fromImage={repository}&tag={tag}",
+        flotilla.addr()
+    );
+    let told = output(Command::new("curl").args(["-sSN", "-X", "POST", &url])).unwrap();
+    for engine in lab.engines() {
+        let row = format!("\"id\":\"{}\"", engine.name());
+        assert!(told.contains(&row), "no row for {}: {told}", engine.name());
+        assert!(has(engine, &image), "{} lacks {image}", engine.name());
+    }
+    for row in told.lines().filter(|l| l.contains("\"id\"")) {
+        assert!(
+            row.contains("\"progressDetail\""),
+            "the CLI would not redraw {row}"
+        );
+    }
+    let last = told.trim_end().lines().last().unwrap();
+    assert!(
+        last.contains("Status: ") && last.contains(" for "),
+        "{last}"
+    );
+}
+
+#[test]
+fn a_pull_of_nothing_fails_as_from_an_engine() {
+    let lab = Lab::start(&Spec::mixed().registry()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let image = format!("{}/nothing:here", lab.registry().unwrap());
+    let through = docker(&flotilla, &lab, &["pull", &image]).unwrap_err();
+    let direct = output(lab.engine("node1").docker().args(["pull", &image]))
+        .unwrap_err()
+        .to_string();
+    let words = |text: &str| text.contains("manifest unknown") || text.contains("not found");
+    assert!(words(&through) && words(&direct), "{through}\n{direct}");
+}
+
+#[test]
+fn one_failing_node_is_named_last_and_the_pull_fails() {
+    let lab = Lab::start(&Spec::mixed().registry()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let image = pushed(&flotilla, &lab, "partly");
+    let registry_port = lab.registry().unwrap().rsplit(':').next().unwrap();
+    let refuse = [
+        "-I",
+        "OUTPUT",
+        "-p",
+        "tcp",
+        "--dport",
+        registry_port,
+        "-j",
+        "REJECT",
+        "--reject-with",
+        "tcp-reset",
+    ];
+    output(
+        lab.engine("node1")
+            .on_machine("/usr/sbin/iptables")
+            .args(refuse),
+    )
+    .unwrap();
+    let (repository, tag) = image.rsplit_once(':').unwrap();
+    let url = format!(
+        "http://{}/images/create?fromImage={repository}&tag={tag}",
+        flotilla.addr()
+    );
+    let told = output(Command::new("curl").args(["-sSN", "-X", "POST", &url])).unwrap();
+    let last = told.trim_end().lines().last().unwrap();
+    assert!(
+        last.contains("errorDetail") && last.contains("pull failed on node1: "),
+        "{told}"
+    );
+    assert!(
+        !told.contains("\"Status: "),
+        "a client would take this for success: {told}"
+    );
+    assert!(has(lab.engine("node0"), &image) && has(lab.engine("node2"), &image));
+    let error = docker(&flotilla, &lab, &["pull", &image]).unwrap_err();
+    assert!(error.contains("pull failed on node1"), "{error}");
+}
+
+#[test]
+fn tags_and_removals_happen_on_all_nodes_and_are_told_once() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    docker(&flotilla, &lab, &["tag", "busybox", "app:1"]).unwrap();
+    assert!(lab.engines().iter().all(|e| has(e, "app:1")));
+    let rows = docker(
+        &flotilla,
+        &lab,
+        &["images", "--format", "{{.Repository}}:{{.Tag}}"],
+    )
+    .unwrap();
+    assert_eq!(rows.lines().filter(|l| *l == "app:1").count(), 1, "{rows}");
+    assert_eq!(
+        docker(&flotilla, &lab, &["rmi", "app:1"]).unwrap(),
+        "Untagged: app:1"
+    );
+    assert!(!lab.engines().iter().any(|e| has(e, "app:1")));
+    let error = docker(&flotilla, &lab, &["rmi", "app:1"]).unwrap_err();
+    assert!(error.contains("No such image: app:1"), "{error}");
+}
+
+#[test]
+fn a_load_reaches_all_nodes_without_the_archive_in_memory() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    // An image with 64 MiB that do not compress, made on one engine past Flotilla.
+    let node = lab.engine("node2");
+    let fill = "head -c 67108864 /dev/urandom > /big";
+    output(
+        node.docker()
+            .args(["run", "--name", "maker", "busybox", "sh", "-c", fill]),
+    )
+    .unwrap();
+    output(node.docker().args(["commit", "maker", "big:1"])).unwrap();
+    let archive = lab.folder().join("big.tar");
+    output(
+        node.docker()
+            .args(["save", "-o"])
+            .arg(&archive)
+            .arg("big:1"),
+    )
+    .unwrap();
+    output(node.docker().args(["rmi", "big:1"])).unwrap();
+    let before = peak_kb(&flotilla);
+    let told = docker(&flotilla, &lab, &["load", "-i", archive.to_str().unwrap()]).unwrap();
+    assert_eq!(told.matches("Loaded image: big:1").count(), 1, "{told}");
+    assert!(lab.engines().iter().all(|e| has(e, "big:1")));
+    let grown = peak_kb(&flotilla) - before;
+    assert!(
+        grown < 48 << 10,
+        "memory grew by {grown} kB while 64 MiB passed"
+    );
+}
+
+#[test]
+fn a_container_goes_where_its_image_is() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    output(
+        lab.engine("node1")
+            .docker()
+            .args(["tag", "busybox", "only:here"]),
+    )
+    .unwrap();
+    for _ in 0..3 {
+        let name = docker(
+            &flotilla,
+            &lab,
+            &["run", "--rm", "-d", "only:here", "sleep", "60"],
+        )
+        .unwrap();
+        let node = "{{.Node.Name}}";
+        assert_eq!(
+            docker(&flotilla, &lab, &["inspect", "-f", node, name.trim()]).unwrap(),
+            "node1"
+        );
+    }
+}
+
+/// Returns the most memory the process ever had resident, in kB.
+fn peak_kb(flotilla: &Flotilla) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", flotilla.pid())).unwrap();
+    let line = status.lines().find(|l| l.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
