@@ -110,7 +110,7 @@ pub(super) const ROUTES: &[Route] = &[
     row!("POST" "/containers/{}/start" 24 Owner container::owner::change),
     row!("POST" "/containers/{}/stop" 24 Owner container::owner::change),
     row!("POST" "/containers/{}/restart" 24 Owner container::owner::change),
-    row!("POST" "/containers/{}/kill" 24 Owner container::owner::change),
+    row!("POST" "/containers/{}/kill" 24 Owner container::owner::kill),
     row!("POST" "/containers/{}/pause" 24 Owner container::owner::change),
     row!("POST" "/containers/{}/unpause" 24 Owner container::owner::change),
     row!("POST" "/containers/{}/update" 24 Owner container::owner::change),

@@ -4,7 +4,10 @@ use http::StatusCode;
 
 use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
-use crate::cluster::resolve::{self, Located};
+use crate::cluster::{
+    self,
+    resolve::{self, Located},
+};
 use crate::engine::Refresh;
 use crate::model::Container;
 use std::sync::Arc;
@@ -14,23 +17,26 @@ pub(in crate::api) fn owner(call: &Call) -> Result<Located<Arc<Container>>, Erro
     Ok(resolve::container(&call.members(), &call.id)?.ready()?)
 }
 
-/// Returns the path of the call with the container's full ID in place of what the client called it.
-pub(in crate::api) fn path_with_id(call: &Call, id: &str) -> String {
+/// Returns the path of the call for the container's engine: with the name as the client wrote it when the engine knows
+/// it by that, since its errors quote it, else with the full ID.
+pub(in crate::api) fn path_on_engine(call: &Call, container: &Container) -> String {
     let rest = &call.path["/containers/".len() + call.id.len()..];
-    format!("/containers/{id}{rest}")
+    let known = container.names.contains(&call.id);
+    let reference = if known { &*call.id } else { &*container.id };
+    format!("/containers/{reference}{rest}")
 }
 
 /// Forwards a call that changes nothing that lists show.
 pub(in crate::api) async fn read(call: Call) -> Answer {
     let found = owner(&call)?;
-    let path = path_with_id(&call, &found.object.id);
+    let path = path_on_engine(&call, &found.object);
     call.forward(&found.engine, &path).await
 }
 
 /// Forwards a call that changes the container, and answers when lists show the change.
 pub(in crate::api) async fn change(call: Call) -> Answer {
     let found = owner(&call)?;
-    let path = path_with_id(&call, &found.object.id);
+    let path = path_on_engine(&call, &found.object);
     let cluster = call.api.cluster.clone();
     let answer = call.forward(&found.engine, &path).await?;
     if answer.status().is_success() {
@@ -40,11 +46,20 @@ pub(in crate::api) async fn change(call: Call) -> Answer {
     Ok(answer)
 }
 
+/// Kills a container. Of one that is not there engines say more here than elsewhere.
+pub(in crate::api) async fn kill(call: Call) -> Answer {
+    if let Err(Error::Cluster(error @ cluster::Error::NotFound { .. })) = owner(&call) {
+        let message = format!("cannot kill container: {}: {error}", call.id);
+        return Err(Error::NotFound(message));
+    }
+    change(call).await
+}
+
 /// Removes a container; anonymous volumes may go with it.
 pub(in crate::api) async fn remove(call: Call) -> Answer {
     let (with_volumes, cluster) = (call.query.flag("v"), call.api.cluster.clone());
     let found = owner(&call)?;
-    let path = path_with_id(&call, &found.object.id);
+    let path = path_on_engine(&call, &found.object);
     let answer = call.forward(&found.engine, &path).await?;
     if answer.status().is_success() {
         let what = Refresh::Container(Arc::clone(&found.object.id));
@@ -61,7 +76,7 @@ pub(in crate::api) async fn remove(call: Call) -> Answer {
 /// Turns the connection into the container's streams.
 pub(in crate::api) async fn attach(call: Call) -> Answer {
     let found = owner(&call)?;
-    let path = path_with_id(&call, &found.object.id);
+    let path = path_on_engine(&call, &found.object);
     call.hijack(&found.engine, &path).await
 }
 
