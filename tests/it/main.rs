@@ -9,3 +9,4 @@ mod support;
 mod first;
 mod lab;
 mod layering;
+mod transparency;

@@ -14,23 +14,26 @@ pub(in crate::api) fn owner(call: &Call) -> Result<Located<Arc<Container>>, Erro
     Ok(resolve::container(&call.members(), &call.id)?.ready()?)
 }
 
-/// Returns the path of the call with the container's full ID in place of what the client called it.
-pub(in crate::api) fn path_with_id(call: &Call, id: &str) -> String {
+/// Returns the path of the call as the container's engine understands it: with the full ID, or with the name when the
+/// client used just that, since engines repeat in their errors what they were asked for.
+pub(in crate::api) fn path_on_engine(call: &Call, container: &Container) -> String {
     let rest = &call.path["/containers/".len() + call.id.len()..];
-    format!("/containers/{id}{rest}")
+    let named = container.names.iter().any(|name| **name == *call.id);
+    let reference = if named { &call.id } else { &*container.id };
+    format!("/containers/{reference}{rest}")
 }
 
 /// Forwards a call that changes nothing that lists show.
 pub(in crate::api) async fn read(call: Call) -> Answer {
     let found = owner(&call)?;
-    let path = path_with_id(&call, &found.object.id);
+    let path = path_on_engine(&call, &found.object);
     call.forward(&found.engine, &path).await
 }
 
 /// Forwards a call that changes the container, and answers when lists show the change.
 pub(in crate::api) async fn change(call: Call) -> Answer {
     let found = owner(&call)?;
-    let path = path_with_id(&call, &found.object.id);
+    let path = path_on_engine(&call, &found.object);
     let cluster = call.api.cluster.clone();
     let answer = call.forward(&found.engine, &path).await?;
     if answer.status().is_success() {
@@ -44,7 +47,7 @@ pub(in crate::api) async fn change(call: Call) -> Answer {
 pub(in crate::api) async fn remove(call: Call) -> Answer {
     let (with_volumes, cluster) = (call.query.flag("v"), call.api.cluster.clone());
     let found = owner(&call)?;
-    let path = path_with_id(&call, &found.object.id);
+    let path = path_on_engine(&call, &found.object);
     let answer = call.forward(&found.engine, &path).await?;
     if answer.status().is_success() {
         let what = Refresh::Container(Arc::clone(&found.object.id));
@@ -61,7 +64,7 @@ pub(in crate::api) async fn remove(call: Call) -> Answer {
 /// Turns the connection into the container's streams.
 pub(in crate::api) async fn attach(call: Call) -> Answer {
     let found = owner(&call)?;
-    let path = path_with_id(&call, &found.object.id);
+    let path = path_on_engine(&call, &found.object);
     call.hijack(&found.engine, &path).await
 }
 

@@ -83,7 +83,7 @@ async fn with_sizes(members: &Members, rows: Vec<Row>, api: u16) -> Vec<Row> {
 /// Inspects a container, read through to its engine.
 pub(in crate::api) async fn inspect(call: Call) -> Answer {
     let found = owner::owner(&call)?;
-    let path = owner::path_with_id(&call, &found.object.id);
+    let path = owner::path_on_engine(&call, &found.object);
     let answer = call.forward(&found.engine, &path).await?;
     changed(answer, |text| splice::inspect(text, &found.node).ok()).await
 }

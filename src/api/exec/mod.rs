@@ -26,7 +26,7 @@ pub(super) async fn create(call: Call) -> Answer {
         id: String,
     }
     let found = owner::owner(&call)?;
-    let path = owner::path_with_id(&call, &found.object.id);
+    let path = owner::path_on_engine(&call, &found.object);
     let cluster = call.api.cluster.clone();
     let answer = call.forward(&found.engine, &path).await?;
     if answer.status() != StatusCode::CREATED {
