@@ -6,7 +6,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_input;
+mod differences;
 mod first;
 mod lab;
 mod layering;
 mod transparency;
+mod wire;
