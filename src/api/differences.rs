@@ -8,7 +8,7 @@ use super::route::ROUTES;
 pub fn differences() -> String {
     let mut page = String::from(
         "# Differences from one engine\n\n\
-         Generated from the table of routes (`src/api/route.rs`) by `flotilla differences`; a test keeps it true.\n\
+         Generated from the table of routes (`src/api/route.rs`) by `UPDATE_DOCS=1 cargo test differences`; a test keeps it true.\n\
          Endpoints that are not listed under a heading but the last behave as on one engine: same status, same bytes.\n\n",
     );
     let later = ROUTES.iter().filter(|r| r.later);

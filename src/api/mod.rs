@@ -6,6 +6,7 @@ pub mod bad_filter;
 mod call;
 pub mod container;
 mod differences;
+mod endpoints;
 mod error;
 pub mod event_filter;
 mod exec;
@@ -34,6 +35,8 @@ use http::{HeaderValue, Method, Response, header};
 use tracing::Instrument;
 
 pub use differences::differences;
+#[doc(hidden)]
+pub use endpoints::{endpoint_of, endpoints};
 
 use call::Call;
 use error::Error;
@@ -133,6 +136,7 @@ impl Api {
         let span =
             tracing::debug_span!("request", number, method = %head.method, path = head.uri.path());
         let head_only = head.method == Method::HEAD;
+        let stream = slot.clone();
         let answered = self.route(head, body, peer, slot).instrument(span.clone());
         let mut answer = match answered.await {
             Ok(answer) => answer,
@@ -140,14 +144,22 @@ impl Api {
                 span.in_scope(
                     || tracing::debug!(status = error.status().as_u16(), %error, "refused"),
                 );
-                error.answer()
+                let answer = error.answer();
+                if matches!(error, Error::NoRoute | Error::Moved(_)) {
+                    // An engine answers these before anything of its own has seen the request.
+                    return answer;
+                }
+                answer
             }
         };
         if head_only {
             // The length stays, the bytes go (wire rule W17).
             *answer.body_mut() = crate::net::body::empty();
         }
-        self.mark(&mut answer);
+        if !stream.is_taken_over() {
+            // What comes before a raw stream is the engine's own, which says little.
+            self.mark(&mut answer);
+        }
         answer
     }
 

@@ -87,6 +87,11 @@ pub async fn hijack(
     head.version = Version::HTTP_10;
     head.extensions.clear();
     head.headers.remove(header::UPGRADE);
+    // Without an upgrade an engine calls every stream raw, whatever is in it.
+    if head.headers.contains_key(header::CONTENT_TYPE) {
+        let raw = header::HeaderValue::from_static("application/vnd.docker.raw-stream");
+        head.headers.insert(header::CONTENT_TYPE, raw);
+    }
     let close = header::HeaderValue::from_static("close");
     head.headers.insert(header::CONNECTION, close);
     Ok(Response::from_parts(

@@ -41,6 +41,7 @@ pub(super) async fn serve(connected: Connected, api: Arc<Api>, stop: Cancellatio
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .preserve_header_case(true)
+        .title_case_headers(true)
         .header_read_timeout(IDLE)
         .max_buf_size(HEAD_LIMIT)
         .serve_connection(TokioIo::new(io), service);

@@ -6,11 +6,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_input;
 mod cli;
 mod compose;
+mod differences;
 mod first;
 mod homes;
 mod images;
 mod lab;
 mod layering;
 mod sdk;
+mod transparency;
+mod wire;

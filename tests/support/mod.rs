@@ -2,4 +2,5 @@
 
 pub(crate) mod clients;
 pub(crate) mod flotilla;
+pub(crate) mod http;
 pub(crate) mod lab;

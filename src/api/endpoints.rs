@@ -1,0 +1,20 @@
+//! What the transparency tests need to know of the table of routes: that no endpoint goes without a test.
+
+use http::Method;
+
+use super::route::{self, Class, ROUTES};
+
+/// Returns method and path of each endpoint that is served like an engine's; those that come later and swarm mode are
+/// left out.
+pub fn endpoints() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let served = ROUTES
+        .iter()
+        .filter(|r| !r.later && r.class != Class::Swarm && r.class != Class::Refused);
+    served.map(|route| (route.method, route.path))
+}
+
+/// Returns the path, as [`endpoints`] writes it, of the endpoint that serves a path without version.
+pub fn endpoint_of(method: &str, path: &str) -> Option<&'static str> {
+    let method = Method::from_bytes(method.as_bytes()).ok()?;
+    Some(route::find(&method, path)?.0.path)
+}

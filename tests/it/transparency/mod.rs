@@ -1,0 +1,119 @@
+//! Transparency: each call gives the same answer from one engine and through a Flotilla before that engine.
+//!
+//! The table is one script that both sides run, each with names of its own, in every API version that the engine has.
+
+mod compare;
+mod containers;
+mod others;
+mod row;
+
+use std::collections::BTreeSet;
+
+use row::Row;
+
+use crate::support::flotilla::Flotilla;
+use crate::support::http::{Answer, call_with};
+use crate::support::lab::{Lab, Release, Spec};
+
+#[test]
+fn engine_20_10_answers_the_same_through_flotilla() {
+    compare_all(Release::V20, &[None, Some(24), Some(41)]);
+}
+
+#[test]
+fn engine_28_5_answers_the_same_through_flotilla() {
+    compare_all(Release::V28, &[None, Some(24), Some(41), Some(51)]);
+}
+
+#[test]
+fn every_endpoint_that_is_served_has_a_row() {
+    let tested: BTreeSet<_> = rows()
+        .filter_map(|row| {
+            let path = row.path.split('?').next().unwrap();
+            Some((row.method, flotilla::api::endpoint_of(row.method, path)?))
+        })
+        .collect();
+    let untested: Vec<_> = flotilla::api::endpoints()
+        .filter(|endpoint| !tested.contains(endpoint))
+        .filter(|(_, path)| !["/images/{}/attestations", "/containers/ps"].contains(path))
+        .collect();
+    assert!(untested.is_empty(), "without a row: {untested:?}");
+    assert!(rows().count() >= 80);
+}
+
+/// Returns the whole table.
+fn rows() -> impl Iterator<Item = &'static Row> {
+    others::ROWS
+        .iter()
+        .chain(containers::ROWS)
+        .chain(others::LAST)
+}
+
+/// Runs the table against an engine of this release in these API versions, directly and through Flotilla.
+fn compare_all(release: Release, versions: &[Option<u16>]) {
+    let lab = Lab::start(&Spec::of(&[release])).unwrap();
+    if let Some(skipped) = lab.skipped() {
+        println!("{skipped}");
+        return;
+    }
+    let flotilla = Flotilla::before(&lab);
+    let engine = lab.engines()[0].address();
+    let mut differences = Vec::new();
+    for version in versions {
+        let mut direct = Side::new(&engine, 'd', *version);
+        let mut through = Side::new(flotilla.addr(), 'f', *version);
+        for row in rows().filter(|row| version.is_none_or(|minor| row.since <= minor)) {
+            let (direct, through) = (direct.run(row), through.run(row));
+            if row.modern && release == Release::V20 {
+                continue;
+            }
+            if let Err(what) = compare::compare(row, &direct, &through) {
+                let version = version.map_or("unversioned".into(), |v| format!("1.{v}"));
+                differences.push(format!("{} {} ({version}): {what}", row.method, row.path));
+            }
+        }
+    }
+    let count = differences.len();
+    assert!(
+        differences.is_empty(),
+        "{count}:\n{}",
+        differences.join("\n")
+    );
+}
+
+/// One of the two ways to the engine, and the names of the objects made over it.
+struct Side {
+    addr: String,
+    prefix: String,
+    version: String,
+    exec: String,
+}
+
+impl Side {
+    /// Makes the side of this letter.
+    fn new(addr: &str, letter: char, version: Option<u16>) -> Self {
+        Self {
+            addr: addr.to_owned(),
+            prefix: format!("{letter}{:02}", version.unwrap_or_default()),
+            version: version.map_or(String::new(), |minor| format!("/v1.{minor}")),
+            exec: String::new(),
+        }
+    }
+
+    /// Makes the row's call.
+    fn run(&mut self, row: &Row) -> Answer {
+        let path = format!("{}{}", self.version, row.path);
+        let path = path
+            .replace('@', &self.prefix)
+            .replace("{exec}", &self.exec);
+        let body = match std::str::from_utf8(row.body) {
+            Ok(text) => text.replace('@', &self.prefix).into_bytes(),
+            Err(_) => row.body.to_vec(),
+        };
+        let answer = call_with(&self.addr, row.method, &path, row.headers, &body);
+        if row.keep {
+            self.exec = answer.json()["Id"].as_str().unwrap_or_default().to_owned();
+        }
+        answer
+    }
+}
