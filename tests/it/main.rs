@@ -6,6 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod faults;
 mod first;
 mod lab;
 mod layering;
+mod races;
