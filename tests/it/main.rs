@@ -6,8 +6,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod events;
 mod faults;
 mod first;
 mod lab;
 mod layering;
 mod races;
+mod reads_own_writes;
+mod restart;
