@@ -11,6 +11,7 @@ mod faults;
 mod first;
 mod lab;
 mod layering;
+mod listeners;
 mod races;
 mod reads_own_writes;
 mod restart;
