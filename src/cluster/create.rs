@@ -13,7 +13,7 @@ use super::reservation::{Lost, Reservation};
 use super::spec::Spec;
 use super::{Cluster, Error, Members};
 use crate::engine::{self, Engine, Refresh};
-use crate::model::{ClusterView, Node, SWARM_ID_LABEL};
+use crate::model::{ClusterView, Container, Node, SWARM_ID_LABEL};
 use crate::net::body;
 
 /// How long an engine may take for a create before its outcome counts as unknown.
@@ -182,24 +182,36 @@ async fn bind(engine: &Engine, create: &Create) -> Result<Answer, engine::Error>
             body,
         })
     };
-    let hasty = async {
-        // Silence for longer than creates take is worth a probe.
-        tokio::time::sleep(SILENCE).await;
-        engine.suspect();
-        std::future::pending::<Result<Answer, engine::Error>>().await
-    };
+    let started = tokio::time::Instant::now();
     let exchange = async {
         tokio::select! {
-            answered = exchange => answered,
-            never = hasty => never,
+            answered = exchange => Some(answered),
+            () = hopeless(engine, &create.spec.identity) => None,
         }
     };
-    tokio::time::timeout(CREATE_DEADLINE, exchange)
-        .await
-        .map_err(|_| engine::Error::Timeout {
+    let answered = tokio::time::timeout(CREATE_DEADLINE, exchange).await;
+    answered.ok().flatten().unwrap_or_else(|| {
+        Err(engine::Error::Timeout {
             node: client.key().to_string(),
-            after: CREATE_DEADLINE,
-        })?
+            after: Duration::from_secs(started.elapsed().as_secs()),
+        })
+    })
+}
+
+/// Returns when an answer to a create is not worth waiting for: the engine is unhealthy, or its events have shown the
+/// container and the answer must be lost.
+async fn hopeless(engine: &Engine, identity: &str) {
+    // Silence for longer than creates take is worth a probe.
+    tokio::time::sleep(SILENCE).await;
+    engine.suspect();
+    let is_over = |node: &Arc<Node>| {
+        let made = |c: &Arc<Container>| c.swarm_id() == Some(identity);
+        !node.health.is_healthy() || node.containers.iter().any(made)
+    };
+    if engine.subscribe().wait_for(is_over).await.is_err() {
+        // The engine has left the cluster; the deadline remains.
+        std::future::pending().await
+    }
 }
 
 /// Makes what an engine created visible, then gives the reservation back.

@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::Request;
 use http_body_util::BodyExt;
 use serde::Deserialize;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::backoff::Backoff;
 use super::{Client, Error};
@@ -32,22 +32,39 @@ pub(crate) enum News {
 }
 
 /// Follows the events of one engine with API 1.`api` until the monitor stops listening.
-pub(crate) async fn follow(client: Client, api: u16, news: mpsc::Sender<News>) {
+///
+/// `reopen` makes it resume on a new connection at once: one that lived through an outage may stay silent for long.
+pub(crate) async fn follow(
+    client: Client,
+    api: u16,
+    news: mpsc::Sender<News>,
+    reopen: Arc<Notify>,
+) {
     let mut last = Cursor::default();
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(4));
     while !news.is_closed() {
-        match one_stream(&client, api, &mut last, &news, &mut backoff).await {
+        let ended = tokio::select! {
+            ended = one_stream(&client, api, &mut last, &news, &mut backoff) => ended,
+            () = reopen.notified() => continue,
+        };
+        match ended {
             Ok(()) => {}
             Err(error) => tracing::debug!(node = %client.key(), %error, "event stream lost"),
         }
         if news.send(News::Lost).await.is_err() {
             return;
         }
-        tokio::time::sleep(backoff.wait()).await;
+        tokio::select! {
+            () = tokio::time::sleep(backoff.wait()) => {}
+            () = reopen.notified() => {}
+        }
     }
 }
 
 /// Opens the stream and tells its events until it ends.
+///
+/// # Cancel safety
+/// An event counts as told only once there is room to tell it, so the next stream repeats what this one lost.
 async fn one_stream(
     client: &Client,
     api: u16,
@@ -87,11 +104,11 @@ async fn one_stream(
         lines.push(&data);
         while let Some(line) = lines.next_line() {
             let event = parse(&line).map_err(|e| client.answer(format!("/events: {e}")))?;
-            if !last.is_new(&event) {
-                continue;
-            }
-            if news.send(News::Event(event)).await.is_err() {
+            let Ok(room) = news.reserve().await else {
                 return Ok(());
+            };
+            if last.is_new(&event) {
+                room.send(News::Event(event));
             }
         }
         if lines.0.len() > EVENT_LIMIT {

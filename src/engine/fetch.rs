@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use http::StatusCode;
 use serde_json::value::RawValue;
 
@@ -68,7 +68,7 @@ impl Fetch {
         super::inventory::volumes(&list).map_err(|e| self.bad("/volumes", &e))
     }
 
-    /// Inspects every container of a list.
+    /// Inspects every container of a list; the first failure ends it, so that a hung engine costs one deadline.
     async fn with_details(&self, list: &Bytes) -> Result<Vec<Found>, Error> {
         let entries = entries(list).map_err(|e| self.bad("/containers/json", &e))?;
         stream::iter(entries)
@@ -83,10 +83,8 @@ impl Fetch {
             })
             .buffer_unordered(INSPECTS)
             .filter_map(|result| std::future::ready(result.transpose()))
-            .collect::<Vec<_>>()
+            .try_collect()
             .await
-            .into_iter()
-            .collect()
     }
 
     async fn get(&self, path: &str) -> Result<Bytes, Error> {

@@ -77,6 +77,7 @@ pub fn start(
         publish,
         subscribers: events,
         stream: None,
+        reopen: Arc::default(),
         pending: Pending::default(),
     };
     let task = AbortOnDropHandle::new(tokio::spawn(monitor.run(orders)));
@@ -91,6 +92,7 @@ struct Monitor {
     publish: watch::Sender<Arc<Node>>,
     subscribers: broadcast::Sender<Arc<Event>>,
     stream: Option<AbortOnDropHandle<()>>,
+    reopen: Arc<Notify>,
     pending: Pending,
 }
 
@@ -132,6 +134,8 @@ impl Monitor {
                     self.take_news(told, &poke);
                 } else if let Ok(order) = orders.try_recv() {
                     self.take_order(order, &poke);
+                } else if let Ok(result) = reports.try_recv() {
+                    self.take_report(result, &tell);
                 } else {
                     break;
                 }
@@ -163,11 +167,13 @@ impl Monitor {
                 self.inventory.failures = 0;
                 self.pending.changed = true;
                 if self.stream.is_none() || moved {
-                    let follow = events::follow(self.client.clone(), api, tell.clone());
+                    let reopen = Arc::clone(&self.reopen);
+                    let follow = events::follow(self.client.clone(), api, tell.clone(), reopen);
                     self.stream = Some(AbortOnDropHandle::new(tokio::spawn(follow)));
                 }
                 if !self.inventory.health.is_healthy() && self.inventory.health != Health::New {
                     self.pending.everything = true;
+                    self.reopen.notify_one();
                 }
             }
             Err(error) => self.fail(&error),
@@ -262,11 +268,24 @@ impl Monitor {
     /// Reads anew what is stale.
     async fn catch_up(&mut self) -> Result<(), Error> {
         let api = self.inventory.api_max().min(API_NEWEST);
+        let failing = self.inventory.failures > 0;
+        // Whoever waits has just been answered by the engine: one missed probe must not make what it did invisible.
+        let wanted = self.inventory.health.is_healthy()
+            && self
+                .pending
+                .waiting
+                .iter()
+                .any(|o| o.what != Refresh::Health);
         // Before the first answer, and while it does not answer, there is nothing to ask.
-        if api == 0 || self.inventory.failures > 0 {
+        if api == 0 || failing && !wanted {
+            self.pending.waiting.clear();
             return Ok(());
         }
-        let fetch = Fetch::new(self.client.clone(), api, self.settings.call_deadline);
+        let deadline = match failing {
+            true => self.settings.probe_deadline,
+            false => self.settings.call_deadline,
+        };
+        let fetch = Fetch::new(self.client.clone(), api, deadline);
         if self.pending.everything {
             return self.read_everything(&fetch).await;
         }

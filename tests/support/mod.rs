@@ -1,5 +1,6 @@
 //! What integration tests stand on: the lab of real engines and the clients that people use.
 
+pub(crate) mod caller;
 pub(crate) mod clients;
 pub(crate) mod flotilla;
 pub(crate) mod http;

@@ -1,0 +1,233 @@
+//! Where clients come in and where engines are found: sockets, TLS, and lists that change.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use crate::support::clients::Clients;
+use crate::support::flotilla::Flotilla;
+use crate::support::lab::{EngineSpec, Lab, Release, Spec, TlsFiles, eventually, output};
+
+/// How long a change of a list may take to show.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Runs the program to its end, which must come soon.
+fn flotilla(args: &[&str]) -> Output {
+    Command::new("timeout")
+        .args(["20", env!("CARGO_BIN_EXE_flotilla")])
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+/// Makes certificates for Flotilla, a client, and engines at any address that a lab may get.
+fn certificates(folder: &Path) {
+    let mut hosts = Vec::new();
+    for lab in 0..=255 {
+        hosts.push(format!("172.31.{lab}.10"));
+        hosts.push(format!("172.31.{lab}.11"));
+    }
+    let folder = folder.display().to_string();
+    let hosts = hosts.join(",");
+    let made = flotilla(&["certs", "--dir", &folder, "all", "--host", &hosts]);
+    assert!(made.status.success(), "{made:?}");
+}
+
+/// Returns the names of the nodes that `docker info` shows.
+fn nodes(flotilla: &Flotilla) -> Vec<String> {
+    let info: serde_json::Value = serde_json::from_str(&flotilla.get("/info").unwrap()).unwrap();
+    let lines = info["SystemStatus"].as_array().cloned().unwrap_or_default();
+    let names = lines.iter().filter_map(|line| line[0].as_str());
+    names
+        .filter_map(|name| name.strip_prefix(' '))
+        .filter(|name| !name.starts_with(' '))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Waits until these nodes and no others are shown.
+fn wait_for(flotilla: &Flotilla, wanted: &[&str]) {
+    eventually(SOON, || {
+        let found = nodes(flotilla);
+        if found == wanted { Ok(()) } else { Err(found) }
+    })
+    .unwrap();
+    flotilla.wait_for_nodes(wanted.len());
+}
+
+#[test]
+fn one_flotilla_serves_tcp_and_a_socket() {
+    let lab = Lab::start(&Spec::of(&[Release::V28])).unwrap();
+    let socket = lab.folder().join("flotilla.sock");
+    let host = format!("unix://{}", socket.display());
+    let flotilla = Flotilla::start(lab.folder(), &["--host", &host], &lab.addresses());
+    flotilla.wait_for_nodes(1);
+    let mode = fs::metadata(&socket).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o660, "only its owner and group may use it");
+    let create = ["create", "--name", "both", "busybox"];
+    output(flotilla.clients(&lab).docker_28().unwrap().args(create)).unwrap();
+    let list = ["ps", "-a", "--format", "{{.Names}}"];
+    let over_socket = Clients::new(&host, &lab);
+    for mut docker in [over_socket.docker_28().unwrap(), over_socket.docker_20()] {
+        assert!(output(docker.args(list)).unwrap().contains("both"));
+    }
+}
+
+/// Engines with TLS, and Flotilla with TLS before them.
+struct Tls {
+    folder: tempfile::TempDir,
+    lab: Lab,
+    flotilla: Flotilla,
+}
+
+impl Tls {
+    /// Makes certificates and starts all with them.
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        certificates(folder.path());
+        let engine = |name: &str, release| {
+            let file = |name: &str| folder.path().join("engine").join(name);
+            EngineSpec::new(name, release).tls(TlsFiles {
+                ca: file("ca.pem"),
+                cert: file("cert.pem"),
+                key: file("key.pem"),
+            })
+        };
+        let spec = [engine("old", Release::V20), engine("new", Release::V28)];
+        let lab = Lab::start(&Spec::with(spec)).unwrap();
+        let [ca, cert, key] = files(&folder.path().join("server"));
+        let args = [
+            "--tlsverify",
+            "--tlscacert",
+            &ca,
+            "--tlscert",
+            &cert,
+            "--tlskey",
+            &key,
+        ];
+        let flotilla = Flotilla::start(lab.folder(), &args, &lab.addresses());
+        Self {
+            folder,
+            lab,
+            flotilla,
+        }
+    }
+
+    /// Returns a docker CLI that shows the client's certificate.
+    fn docker(&self) -> Command {
+        let mut docker = self.flotilla.clients(&self.lab).docker_28().unwrap();
+        docker
+            .env("DOCKER_TLS_VERIFY", "1")
+            .env("DOCKER_CERT_PATH", self.folder.path().join("client"));
+        docker
+    }
+
+    /// Pings with a certificate out of a folder, or with none.
+    fn ping(&self, identity: Option<&Path>) -> Result<String, String> {
+        let [ca, ..] = files(&self.folder.path().join("server"));
+        let mut curl = Command::new("curl");
+        curl.args(["-sS", "--max-time", "15", "--cacert", &ca]);
+        if let Some([_, cert, key]) = identity.map(files) {
+            curl.args(["--cert", &cert, "--key", &key]);
+        }
+        curl.arg(format!("https://{}/_ping", self.flotilla.addr()));
+        output(&mut curl).map_err(|e| e.to_string())
+    }
+}
+
+/// Returns the paths of authority, certificate and key in a folder.
+fn files(folder: &Path) -> [String; 3] {
+    ["ca.pem", "cert.pem", "key.pem"].map(|name| folder.join(name).display().to_string())
+}
+
+#[test]
+fn containers_run_on_engines_with_tls_for_a_client_with_a_certificate() {
+    let tls = Tls::start();
+    eventually(SOON, || {
+        let info = output(tls.docker().arg("info")).map_err(|e| e.to_string())?;
+        match info.matches("Status: Healthy").count() {
+            2 => Ok(()),
+            _ => Err(info),
+        }
+    })
+    .unwrap();
+    for node in ["old", "new"] {
+        let wish = format!("constraint:node=={node}");
+        let run = ["run", "--rm", "-e", &wish, "busybox", "echo", "through TLS"];
+        assert_eq!(output(tls.docker().args(run)).unwrap(), "through TLS");
+    }
+}
+
+#[test]
+fn clients_without_a_certificate_of_our_authority_are_refused() {
+    let tls = Tls::start();
+    let refused = tls.ping(None).unwrap_err();
+    assert!(refused.contains("certificate"), "{refused}");
+    let other = tempfile::tempdir().unwrap();
+    certificates(other.path());
+    tls.ping(Some(&other.path().join("client"))).unwrap_err();
+    // Plain HTTP gets nothing either.
+    let mut plain = tls.flotilla.clients(&tls.lab).docker_28().unwrap();
+    output(plain.arg("version")).unwrap_err();
+    // All of these fail for the reason they name: a good certificate is let in.
+    let good = tls.ping(Some(&tls.folder.path().join("client")));
+    assert_eq!(good.unwrap(), "OK");
+}
+
+#[test]
+fn other_machines_are_not_served_without_certificates() {
+    let refused = flotilla(&["manage", "--host", "tcp://0.0.0.0:0", "127.0.0.1:1"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        said.contains(
+            "refusing to listen on 0.0.0.0:0 without client certificates, as whoever reaches it controls every engine: add --tlsverify with --tlscacert, --tlscert and --tlskey, or accept the risk with --allow-unauthenticated-tcp"
+        ),
+        "{said}"
+    );
+}
+
+#[test]
+fn engines_come_and_go_with_the_lines_of_a_file() {
+    let lab = Lab::start(&Spec::of(&[Release::V20, Release::V28])).unwrap();
+    let [first, second] = [0, 1].map(|n| lab.engines()[n].address());
+    let list = lab.folder().join("engines");
+    fs::write(&list, format!("{first} # the first\n")).unwrap();
+    let flotilla = Flotilla::start(lab.folder(), &[], &format!("file://{}", list.display()));
+    wait_for(&flotilla, &["node0"]);
+    // As editors do it: a new file in place of the old one.
+    let draft = lab.folder().join("engines.draft");
+    fs::write(&draft, format!("{first}\n{second}\n")).unwrap();
+    fs::rename(&draft, &list).unwrap();
+    wait_for(&flotilla, &["node0", "node1"]);
+    let docker = || flotilla.clients(&lab).docker_28().unwrap();
+    let on_second = "constraint:node==node1";
+    output(docker().args(["create", "--name", "there", "-e", on_second, "busybox"])).unwrap();
+
+    // What cannot be read changes nothing.
+    fs::write(&list, "no address\n").unwrap();
+    eventually(SOON, || match flotilla.log() {
+        log if log.contains("discovery list kept as it was") => Ok(()),
+        log => Err(log),
+    })
+    .unwrap();
+    assert_eq!(nodes(&flotilla), ["node0", "node1"]);
+
+    fs::write(&list, format!("{first}\n")).unwrap();
+    wait_for(&flotilla, &["node0"]);
+    assert_eq!(output(docker().args(["ps", "-aq"])).unwrap(), "");
+    fs::write(&list, format!("{second}\n{first}\n")).unwrap();
+    wait_for(&flotilla, &["node0", "node1"]);
+    let list = ["ps", "-a", "--format", "{{.Names}}"];
+    assert!(output(docker().args(list)).unwrap().contains("there"));
+}
+
+#[test]
+fn a_range_names_many_engines() {
+    let lab = Lab::start(&Spec::of(&[Release::V20, Release::V28])).unwrap();
+    let range = format!("nodes://172.31.{}.[10:11]:2375", lab.number());
+    let flotilla = Flotilla::start(lab.folder(), &[], &range);
+    wait_for(&flotilla, &["node0", "node1"]);
+}

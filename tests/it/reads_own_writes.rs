@@ -1,0 +1,177 @@
+//! After a call returns, the next list and inspect of anybody show what it did.
+
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::support::caller::{Caller, encoded, on};
+use crate::support::flotilla::Flotilla;
+use crate::support::lab::{Lab, Spec};
+
+/// How often each call is made, over three nodes and in three threads.
+const ROUNDS: usize = 30;
+const NODES: usize = 3;
+
+/// Runs a job [`ROUNDS`] times: one thread for each node, so that refreshes of different causes meet.
+fn rounds(job: impl Fn(&Caller, usize, &str) + Sync) {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let caller = Caller::new(flotilla.addr());
+    thread::scope(|scope| {
+        for node in 0..NODES {
+            let (caller, job) = (&caller, &job);
+            scope.spawn(move || {
+                for round in (node..ROUNDS).step_by(NODES) {
+                    job(caller, round, &format!("node{node}"));
+                }
+            });
+        }
+    });
+}
+
+/// Returns the list's entry of a container.
+fn entry(caller: &Caller, id: &str) -> Value {
+    let list = caller.containers();
+    let found = list.into_iter().find(|c| c["Id"] == id);
+    found.unwrap_or_default()
+}
+
+/// Makes a call that changes a container, and checks at once that list and inspect show the state.
+fn change(caller: &Caller, id: &str, call: &str, state: &str) {
+    caller.post(&format!("/containers/{id}/{call}")).expect(204);
+    let listed = entry(caller, id);
+    assert_eq!(listed["State"], state, "after {call}: {listed}");
+    let inspect = caller.get(&format!("/containers/{id}/json")).expect(200);
+    assert_eq!(inspect.json()["State"]["Status"], state, "after {call}");
+}
+
+/// Tells whether a list filtered by state has a container.
+fn is_listed_as(caller: &Caller, id: &str, state: &str) -> bool {
+    let filter = encoded(&json!({"status": [state], "id": [id]}));
+    let list = caller.get(&format!("/containers/json?filters={filter}"));
+    list.expect(200).json() != json!([])
+}
+
+#[test]
+fn lists_show_each_step_of_a_containers_life() {
+    rounds(|caller, round, node| {
+        let name = format!("life{round}");
+        let id = caller.create(&name, &on(node)).expect(201).id();
+        assert_eq!(entry(caller, &id)["State"], "created");
+        let by_name = caller.get(&format!("/containers/{name}/json")).expect(200);
+        assert_eq!(by_name.id(), id);
+        change(caller, &id, "start", "running");
+        change(caller, &id, "pause", "paused");
+        assert!(is_listed_as(caller, &id, "paused"));
+        change(caller, &id, "unpause", "running");
+        change(caller, &id, "restart?t=0", "running");
+        change(caller, &id, "stop?t=0", "exited");
+        assert!(is_listed_as(caller, &id, "exited") && !is_listed_as(caller, &id, "running"));
+        caller.delete(&format!("/containers/{id}")).expect(204);
+        assert_eq!(entry(caller, &id), Value::Null);
+        caller.get(&format!("/containers/{id}/json")).expect(404);
+        caller.get(&format!("/containers/{name}/json")).expect(404);
+    });
+}
+
+#[test]
+fn a_killed_container_is_listed_as_exited() {
+    rounds(|caller, round, node| {
+        let id = caller.run_on(node, &format!("kill{round}"));
+        caller.post(&format!("/containers/{id}/kill")).expect(204);
+        // The engine itself answers once the signal is sent; `wait` tells when it is over.
+        caller.post(&format!("/containers/{id}/wait")).expect(200);
+        let listed = entry(caller, &id);
+        assert_eq!(listed["State"], "exited", "{listed}");
+        let path = format!("/containers/{id}?force=1");
+        caller.delete(&path).expect(204);
+        assert_eq!(entry(caller, &id), Value::Null);
+    });
+}
+
+#[test]
+fn renamed_and_updated_containers_are_found_as_they_are_now() {
+    rounds(|caller, round, node| {
+        let id = caller
+            .create(&format!("old{round}"), &on(node))
+            .expect(201)
+            .id();
+        let (old, new) = (format!("old{round}"), format!("new{round}"));
+        let rename = format!("/containers/{old}/rename?name={new}");
+        caller.post(&rename).expect(204);
+        assert_eq!(entry(caller, &id)["Names"][0], format!("/{new}"));
+        caller.get(&format!("/containers/{old}/json")).expect(404);
+        let found = caller.get(&format!("/containers/{new}/json")).expect(200);
+        assert_eq!(found.id(), id);
+        // The old name is free at once.
+        caller.create(&old, &json!({})).expect(201);
+
+        let update = json!({"CpuShares": 100 + round});
+        caller
+            .post_json(&format!("/containers/{new}/update"), &update)
+            .expect(200);
+        let now = caller.get(&format!("/containers/{new}/json")).expect(200);
+        assert_eq!(now.json()["HostConfig"]["CpuShares"], 100 + round);
+    });
+}
+
+#[test]
+fn image_lists_show_new_tags_and_not_removed_ones() {
+    rounds(|caller, round, _| {
+        let tag = format!("written{round}:1");
+        let is_listed = || {
+            let list = caller.get("/images/json").expect(200).json();
+            let mut images = list.as_array().unwrap().iter();
+            images.any(|i| i["RepoTags"].as_array().unwrap().contains(&json!(tag)))
+        };
+        caller
+            .post(&format!("/images/busybox/tag?repo=written{round}&tag=1"))
+            .expect(201);
+        assert!(is_listed(), "{tag} is tagged");
+        caller.get(&format!("/images/{tag}/json")).expect(200);
+        caller.delete(&format!("/images/{tag}")).expect(200);
+        assert!(!is_listed(), "{tag} is removed");
+        caller.get(&format!("/images/{tag}/json")).expect(404);
+    });
+}
+
+#[test]
+fn network_lists_show_new_networks_and_not_removed_ones() {
+    rounds(|caller, round, _| {
+        let name = format!("net{round}");
+        let is_listed = || {
+            let list = caller.get("/networks").expect(200).json();
+            list.as_array().unwrap().iter().any(|n| n["Name"] == name)
+        };
+        let body = json!({"Name": name, "Internal": true});
+        let id = caller.post_json("/networks/create", &body).expect(201).id();
+        assert!(is_listed(), "{name} is made");
+        assert_eq!(
+            caller.get(&format!("/networks/{name}")).expect(200).id(),
+            id
+        );
+        caller.delete(&format!("/networks/{name}")).expect(204);
+        assert!(!is_listed(), "{name} is removed");
+        caller.get(&format!("/networks/{id}")).expect(404);
+    });
+}
+
+#[test]
+fn volume_lists_show_new_volumes_and_not_removed_ones() {
+    rounds(|caller, round, _| {
+        let name = format!("vol{round}");
+        let is_listed = || {
+            let list = caller.get("/volumes").expect(200).json();
+            let volumes = list["Volumes"].as_array().cloned().unwrap_or_default();
+            volumes.iter().any(|v| v["Name"] == name)
+        };
+        caller
+            .post_json("/volumes/create", &json!({"Name": name}))
+            .expect(201);
+        assert!(is_listed(), "{name} is made");
+        caller.get(&format!("/volumes/{name}")).expect(200);
+        caller.delete(&format!("/volumes/{name}")).expect(204);
+        assert!(!is_listed(), "{name} is removed");
+        caller.get(&format!("/volumes/{name}")).expect(404);
+    });
+}
