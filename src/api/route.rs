@@ -106,7 +106,7 @@ pub(super) const ROUTES: &[Route] = &[
     row!("HEAD" "/containers/{}/archive" 24 Owner container::owner::read),
     row!("PUT" "/containers/{}/archive" 24 Owner container::owner::read),
     row!("POST" "/containers/{}/resize" 24 Owner container::owner::read),
-    row!("POST" "/containers/{}/wait" 24 Owner container::owner::read),
+    row!("POST" "/containers/{}/wait" 24 Owner container::owner::wait),
     row!("POST" "/containers/{}/start" 24 Owner container::owner::change),
     row!("POST" "/containers/{}/stop" 24 Owner container::owner::change),
     row!("POST" "/containers/{}/restart" 24 Owner container::owner::change),

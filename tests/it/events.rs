@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 
 use crate::support::caller::{Caller, encoded, on};
 use crate::support::flotilla::Flotilla;
-use crate::support::lab::{Lab, Spec};
+use crate::support::lab::{Lab, Spec, eventually};
 
 const CONTAINERS: usize = 30;
+/// How long an engine may take for what it does by itself.
+const SOON: Duration = Duration::from_secs(20);
 /// The steps of a container's life that are counted.
 const STEPS: [&str; 4] = ["create", "start", "die", "destroy"];
 
@@ -43,8 +45,25 @@ impl Scene {
     /// Lets a container live and die on a node and returns its ID.
     fn live(&self, node: &str, name: &str) -> String {
         let id = self.caller.run_on(node, name);
-        let path = format!("/containers/{id}?force=1");
-        self.caller.delete(&path).expect(204);
+        self.caller
+            .post(&format!("/containers/{id}/kill"))
+            .expect(204);
+        // An engine tells of the end a little after it calls the container exited, and then perhaps after its removal.
+        let engine = Caller::new(self.lab.engine(node).address());
+        let filter = encoded(&json!({"container": [id], "event": ["die"]}));
+        eventually(SOON, || {
+            let path = format!("/events?since=0&until={}&filters={filter}", now());
+            let told = engine.get(&path).body;
+            if told.contains("\"die\"") {
+                Ok(())
+            } else {
+                Err(told)
+            }
+        })
+        .unwrap();
+        self.caller
+            .delete(&format!("/containers/{id}?force=1"))
+            .expect(204);
         id
     }
 
@@ -201,7 +220,7 @@ fn a_stream_goes_on_after_an_engine_restarted() {
     let mut events = scene.follow("");
     let first = scene.live("node1", "first");
     scene.lab.engine("node1").restart().unwrap();
-    let second = crate::support::lab::eventually(Duration::from_secs(20), || {
+    let second = eventually(SOON, || {
         let made = scene.caller.create("second", &on("node1"));
         if made.status == 201 {
             Ok(made.id())

@@ -10,7 +10,11 @@ use crate::cluster::{
 };
 use crate::engine::Refresh;
 use crate::model::Container;
+use crate::net::body;
 use std::sync::Arc;
+
+/// The most bytes of an answer to `wait`.
+const EXIT_LIMIT: usize = 1 << 20;
 
 /// Finds the container that the path names, on a node that answers.
 pub(in crate::api) fn owner(call: &Call) -> Result<Located<Arc<Container>>, Error> {
@@ -53,6 +57,22 @@ pub(in crate::api) async fn kill(call: Call) -> Answer {
         return Err(Error::NotFound(message));
     }
     change(call).await
+}
+
+/// Waits as the engine does: the head comes at once, and the exit code once lists show what was waited for.
+pub(in crate::api) async fn wait(call: Call) -> Answer {
+    let found = owner(&call)?;
+    let path = path_on_engine(&call, &found.object);
+    let cluster = call.api.cluster.clone();
+    let answer = call.forward(&found.engine, &path).await?;
+    let (head, ended) = answer.into_parts();
+    let ended = futures_util::stream::once(async move {
+        let ended = body::read(ended, EXIT_LIMIT).await;
+        let what = Refresh::Container(Arc::clone(&found.object.id));
+        cluster.refresh(&found.engine, what).await;
+        ended.map_err(Into::into)
+    });
+    Ok(http::Response::from_parts(head, body::stream(ended)))
 }
 
 /// Removes a container; anonymous volumes may go with it.

@@ -1,5 +1,6 @@
 //! A container out of its list entry and its inspect.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use serde::Deserialize;
 use serde::de::Error as _;
 
 use crate::model::container::{Attachment, Mount, Port, PortBinding, RunState};
-use crate::model::raw::Object;
+use crate::model::raw::{Object, quote};
 use crate::model::{Container, clock, host_config, splice};
 
 /// One container as the engine told it: the entry of its list and its inspect.
@@ -32,6 +33,8 @@ struct Entry {
     image_id: String,
     #[serde(default)]
     created: i64,
+    #[serde(default)]
+    state: String,
     #[serde(default)]
     ports: Option<Vec<EntryPort>>,
     #[serde(default)]
@@ -122,6 +125,8 @@ pub(crate) fn container(
             ports.push(binding);
         }
     }
+    let state = state(&inspect)?;
+    let listed = of_one_moment(&found.entry, &entry.state, &state)?;
     let networks = entry.network_settings.and_then(|s| s.networks);
     Ok(Container {
         names: entry
@@ -134,7 +139,7 @@ pub(crate) fn container(
         image: entry.image,
         image_id: entry.image_id,
         labels: entry.labels.unwrap_or_default(),
-        state: state(&inspect)?,
+        state,
         networks: networks
             .into_iter()
             .flatten()
@@ -154,9 +159,23 @@ pub(crate) fn container(
         exposed: host_config::exposed(&config),
         network_mode: host.decode("NetworkMode").unwrap_or_default(),
         isolation: host.decode("Isolation").unwrap_or_default(),
-        entry: splice::splice(&found.entry, node_name, node_ip)?,
+        entry: splice::splice(&listed, node_name, node_ip)?,
         id: entry.id.into(),
     })
+}
+
+/// Returns the list entry with the state of the inspect, which is younger: what lists show must be of one moment.
+fn of_one_moment<'a>(
+    entry: &'a str,
+    listed: &str,
+    state: &RunState,
+) -> serde_json::Result<Cow<'a, str>> {
+    if listed == state.status {
+        return Ok(entry.into());
+    }
+    let mut entry = Object::parse(entry)?;
+    entry.set("State", quote(&state.status));
+    Ok(entry.to_json().into())
 }
 
 /// Reads `State` of an inspect.
