@@ -387,10 +387,12 @@ async fn watch_health(
     let again = Duration::from_millis(200);
     let mut backoff = Backoff::new(again, Duration::from_secs(4));
     let mut failures = 0;
+    let mut api = None;
     loop {
-        let result = probe.facts().await;
+        let result = probe.facts(api).await;
         let wait = match &result {
-            Ok(_) => {
+            Ok(facts) => {
+                api = Some(facts.api_max.min(API_NEWEST).max(facts.api_min));
                 failures = 0;
                 backoff.reset();
                 settings.probe_interval

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use bollard::errors::Error as BollardError;
+use bollard::models::{SystemInfo, SystemVersion};
 use bollard::{BollardRequest, ClientVersion, Docker};
 use http_body_util::BodyExt;
 
@@ -33,21 +34,27 @@ impl Probe {
         Self { client, deadline }
     }
 
-    /// Asks for everything the engine says of itself.
+    /// Asks for everything the engine says of itself; `last_api` is the version it was last spoken to with.
     ///
     /// # Errors
     /// It does not answer in time, refuses, or is not a Docker engine.
-    pub(crate) async fn facts(&self) -> Result<Facts, Error> {
-        let version = self
-            .timed(async { self.docker(None)?.version().await })
-            .await?;
+    pub(crate) async fn facts(&self, last_api: Option<u16>) -> Result<Facts, Error> {
+        // At the same time once a version is known, so that one probe costs one deadline at most.
+        let (version, early) = match last_api {
+            None => (self.version().await?, None),
+            Some(api) => {
+                let (version, info) = tokio::try_join!(self.version(), self.info(api))?;
+                (version, Some((api, info)))
+            }
+        };
         let api_max = minor(version.api_version.as_deref())
             .ok_or_else(|| self.client.answer("/version has no ApiVersion"))?;
         let api_min = minor(version.min_api_version.as_deref()).unwrap_or(API_OLDEST);
         let speak = api_max.min(API_NEWEST).max(api_min);
-        let info = self
-            .timed(async { self.docker(Some(speak))?.info().await })
-            .await?;
+        let info = match early {
+            Some((api, info)) if api == speak => info,
+            _ => self.info(speak).await?,
+        };
         if info.ncpu.unwrap_or(0) == 0 || info.mem_total.unwrap_or(0) == 0 {
             let what = "no CPUs or memory in /info: is this a Docker engine, or another manager?";
             return Err(self.client.answer(what));
@@ -64,6 +71,16 @@ impl Probe {
             info: serde_json::to_value(&info).unwrap_or_default(),
             clock_skew_ms: skew.unwrap_or(0),
         })
+    }
+
+    async fn version(&self) -> Result<SystemVersion, Error> {
+        self.timed(async { self.docker(None)?.version().await })
+            .await
+    }
+
+    async fn info(&self, speak: u16) -> Result<SystemInfo, Error> {
+        self.timed(async { self.docker(Some(speak))?.info().await })
+            .await
     }
 
     /// Runs one call under the deadline and gives its failure our names.

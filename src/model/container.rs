@@ -16,8 +16,10 @@ pub struct Container {
     pub id: Arc<str>,
     /// Names without the leading slash; legacy link aliases (`web/db`) among them.
     pub names: Vec<String>,
-    /// Unix time of creation, in seconds.
+    /// Unix time of creation, in seconds, as lists show it.
     pub created_seconds: i64,
+    /// The nanoseconds beyond: lists are in the exact order of creation.
+    pub created_nano: i32,
     /// The image as the creator named it.
     pub image: String,
     /// The image's ID on its node.

@@ -60,7 +60,7 @@ pub struct Row {
 }
 
 /// A container's place in the list: the newest first; then by node and ID, so that the order is the same each time.
-type Place<'c> = (Reverse<i64>, usize, &'c str);
+type Place<'c> = (Reverse<(i64, i32)>, usize, &'c str);
 
 /// Selects and orders the containers that the list shows.
 ///
@@ -118,7 +118,7 @@ pub fn render(rows: Vec<Row>, now: Timestamp) -> impl Iterator<Item = Bytes> {
 /// Returns the place of a container.
 fn place(node_index: usize, container: &Container) -> Place<'_> {
     (
-        Reverse(container.created_seconds),
+        Reverse((container.created_seconds, container.created_nano)),
         node_index,
         &container.id,
     )

@@ -43,8 +43,13 @@ pub(in crate::api) async fn change(call: Call) -> Answer {
     let path = path_on_engine(&call, &found.object);
     let cluster = call.api.cluster.clone();
     let answer = call.forward(&found.engine, &path).await?;
-    if answer.status().is_success() {
-        let what = Refresh::Container(Arc::clone(&found.object.id));
+    let what = Refresh::Container(Arc::clone(&found.object.id));
+    if answer.status() != StatusCode::NOT_MODIFIED {
+        cluster.refresh(&found.engine, what.clone()).await;
+    }
+    if answer.status().is_client_error() || answer.status().is_server_error() {
+        // A start that fails may remove the container, and a `wait` for it has to end before the start, as on an
+        // engine: what waits for a refresh now is answered before this one.
         cluster.refresh(&found.engine, what).await;
     }
     Ok(answer)

@@ -136,6 +136,7 @@ pub(crate) fn container(
             .map(|n| n.strip_prefix('/').unwrap_or(&n).to_owned())
             .collect(),
         created_seconds: entry.created,
+        created_nano: created_nano(&inspect),
         image: entry.image,
         image_id: entry.image_id,
         labels: entry.labels.unwrap_or_default(),
@@ -162,6 +163,12 @@ pub(crate) fn container(
         entry: splice::splice(&listed, node_name, node_ip)?,
         id: entry.id.into(),
     })
+}
+
+/// Reads the part of a second at which a container was created.
+fn created_nano(inspect: &Object<'_>) -> i32 {
+    let created: String = inspect.decode("Created").unwrap_or_default();
+    clock::parse(&created).map_or(0, jiff::Timestamp::subsec_nanosecond)
 }
 
 /// Returns the list entry with the state of the inspect, which is younger: what lists show must be of one moment.

@@ -80,6 +80,6 @@ fn names_with_a_node_and_prefixes_of_ids_are_understood() {
     let elsewhere = format!("node2/{name}");
     let seen = stage.ran(&["container", "inspect", &elsewhere]);
     assert_eq!(seen.code, Some(1));
-    let top = stage.same(Cli::V28, "node1", &["top", &id[..12]]);
+    let top = stage.same(Cli::V28, "node1", &["top", &id[..12], "-o", "pid,args"]);
     assert_eq!(top.code, Some(0));
 }

@@ -94,6 +94,30 @@ fn w7_a_request_piped_through_attach_is_not_altered() {
 }
 
 #[test]
+fn w8_detach_keys_end_the_stream_and_leave_the_container_running() {
+    let flotilla = flotilla();
+    let terminal = r#","OpenStdin":true,"Tty":true"#;
+    let container = Container::create(&flotilla, "w8-detach", "cat", terminal);
+    container.start();
+    for (query, keys) in [
+        (ALL, "\u{10}\u{11}"),
+        (
+            "attach?stream=1&stdin=1&stdout=1&detachKeys=ctrl-a,x",
+            "\u{1}x",
+        ),
+    ] {
+        let mut wire = Wire::connect(flotilla.addr());
+        wire.request("POST", &container.path(query), &UPGRADE, b"");
+        assert_eq!(wire.head().status, 101);
+        wire.send(keys);
+        // The engine ends its half; what the terminal echoed before does not matter.
+        wire.rest();
+        let seen = call(flotilla.addr(), "GET", &container.path("json")).json();
+        assert_eq!(seen["State"]["Running"], true, "{query}");
+    }
+}
+
+#[test]
 fn w9_a_client_that_ends_its_half_at_once_still_gets_all_output() {
     let flotilla = flotilla();
     let container = Container::create(&flotilla, "w9", "sleep 0.3; echo late", "");
