@@ -17,6 +17,9 @@ use crate::model::event::Event;
 use crate::model::raw::{Object, quote};
 use crate::net::body;
 
+/// How far an engine's present may be from what we take it for: what its clock was seen to differ by is measured over the
+/// network.
+const CLOCK_MARGIN_NANO: i64 = 200_000_000;
 /// The longest event that is read; an event holds all labels of its object.
 const EVENT_LIMIT: usize = 32 << 20;
 
@@ -131,11 +134,10 @@ pub async fn history(
     deadline: Duration,
 ) -> Result<Vec<Event>, Error> {
     let seconds = |nano: i64| format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000);
-    // An `until` that is not past would keep the stream open.
+    // An `until` that is not past would keep the stream open; one by another clock than the engine's would cut it short.
     let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
-    let until = until
-        .unwrap_or(now)
-        .min(now + node.facts.clock_skew_ms * 1_000_000);
+    let present = now + CLOCK_MARGIN_NANO + node.facts.clock_skew_ms * 1_000_000;
+    let until = until.map_or(present, |u| u.min(present));
     let client = engine.client();
     let api = node.facts.api_max.min(super::probe::API_NEWEST);
     let (since, until) = (seconds(since), seconds(until));

@@ -9,6 +9,7 @@ use bollard::errors::Error as BollardError;
 use bollard::models::{SystemInfo, SystemVersion};
 use bollard::{BollardRequest, ClientVersion, Docker};
 use http_body_util::BodyExt;
+use jiff::{SignedDuration, Timestamp};
 
 use super::error::root;
 use super::{Client, Error};
@@ -51,7 +52,7 @@ impl Probe {
             .ok_or_else(|| self.client.answer("/version has no ApiVersion"))?;
         let api_min = minor(version.min_api_version.as_deref()).unwrap_or(API_OLDEST);
         let speak = api_max.min(API_NEWEST).max(api_min);
-        let info = match early {
+        let (info, asked) = match early {
             Some((api, info)) if api == speak => info,
             _ => self.info(speak).await?,
         };
@@ -60,7 +61,11 @@ impl Probe {
             return Err(self.client.answer(what));
         }
         let skew = info.system_time.as_deref().and_then(clock::parse).map(|t| {
-            let delta = t.duration_since(jiff::Timestamp::now());
+            let delta = t.duration_since(asked.middle);
+            // What the way may have taken is no difference of clocks.
+            if delta.abs() <= asked.half {
+                return 0;
+            }
             i64::try_from(delta.as_millis()).unwrap_or(i64::MAX)
         });
         Ok(Facts {
@@ -78,9 +83,15 @@ impl Probe {
             .await
     }
 
-    async fn info(&self, speak: u16) -> Result<SystemInfo, Error> {
-        self.timed(async { self.docker(Some(speak))?.info().await })
-            .await
+    /// Returns what the engine says of itself, and when it was asked.
+    async fn info(&self, speak: u16) -> Result<(SystemInfo, Asked), Error> {
+        let start = Timestamp::now();
+        let info = self
+            .timed(async { self.docker(Some(speak))?.info().await })
+            .await?;
+        let half = Timestamp::now().duration_since(start) / 2;
+        let middle = start + half;
+        Ok((info, Asked { middle, half }))
     }
 
     /// Runs one call under the deadline and gives its failure our names.
@@ -138,6 +149,14 @@ impl Probe {
             other => self.client.answer(root(&other)),
         }
     }
+}
+
+/// The time of a question by our clock.
+struct Asked {
+    /// Half-way between question and answer.
+    middle: Timestamp,
+    /// How far from that the engine may have answered.
+    half: SignedDuration,
 }
 
 /// Sends bollard's request over our pool, versioned.

@@ -31,6 +31,8 @@ pub(in crate::api) async fn stream(call: Call) -> Answer {
                 None => reader.next().await?,
                 Some(at) => match reader.next_past() {
                     Some(event) => event,
+                    // What is ready now happened after an end that is past.
+                    None if at <= tokio::time::Instant::now() => return None,
                     None => tokio::time::timeout_at(at, reader.next()).await.ok()??,
                 },
             };
