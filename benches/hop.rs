@@ -251,19 +251,13 @@ fn bulk(rounds: usize, lab: &Lab, id: &str, doors: &[(&str, &str)]) {
     )
     .unwrap();
     let exec = |addr: &str| {
-        let mut docker = lab.engine("node0").docker();
-        docker.args([
-            "-H",
-            &format!("tcp://{addr}"),
-            "exec",
-            "-i",
-            id,
-            "sh",
-            "-c",
-            "cat >/dev/null",
-        ]);
-        docker.stdin(fs::File::open(&data).unwrap());
-        docker
+        let docker = lab.engine("node0").docker();
+        let mut shell = Command::new("sh");
+        let line = "test $(\"$0\" -H \"tcp://$1\" exec -i \"$2\" wc -c <\"$3\") = \"$4\"";
+        shell.args(["-c", line]).arg(docker.get_program());
+        shell.args([addr, id]).arg(&data);
+        shell.arg((BULK_MIB << 20).to_string());
+        shell
     };
     let put = |addr: &str| {
         let mut curl = Command::new("curl");

@@ -228,7 +228,13 @@ impl Wire {
     fn more(&mut self) -> usize {
         let mut buffer = [0; 16 << 10];
         let started = Instant::now();
-        match self.stream.read(&mut buffer) {
+        let read = loop {
+            match self.stream.read(&mut buffer) {
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        match read {
             Ok(count) => {
                 self.read.extend_from_slice(&buffer[..count]);
                 count
