@@ -22,6 +22,11 @@ pub enum Addr {
 }
 
 impl Addr {
+    /// Tells whether it is reached by TCP, where TLS applies.
+    pub fn is_tcp(&self) -> bool {
+        matches!(self, Self::Tcp { .. })
+    }
+
     /// Tells whether only programs on this machine can reach it.
     pub fn is_local(&self) -> bool {
         match self {

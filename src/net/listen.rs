@@ -153,7 +153,8 @@ impl Accepted {
                 let acceptor = TlsAcceptor::from(tls.config());
                 let stream = tokio::time::timeout(HANDSHAKE, acceptor.accept(tcp))
                     .await
-                    .map_err(|_| Error::Slow(HANDSHAKE))??;
+                    .map_err(|_| Error::Slow(HANDSHAKE))?
+                    .map_err(Error::Handshake)?;
                 subject = tls::subject(stream.get_ref().1.peer_certificates());
                 Io::FromTls(Box::new(stream))
             }
