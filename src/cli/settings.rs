@@ -200,9 +200,13 @@ impl Listen {
                 "--tlscacert must be provided when using --tlsverify",
             ));
         }
-        let server = ServerTls::new(&files, self.tlsverify)?;
         let client = ClientTls::new(&files, self.tlsverify)?;
-        Ok((Some(server), Some(client)))
+        // A certificate that is only shown to engines may lack what a server's must have.
+        let server = match self.listeners()?.iter().any(Addr::is_tcp) {
+            true => Some(ServerTls::new(&files, self.tlsverify)?),
+            false => None,
+        };
+        Ok((server, Some(client)))
     }
 
     /// Returns the minor of the version that clients are shown.
@@ -247,5 +251,49 @@ impl Engines {
         count
             .filter(|count| *count > 0)
             .ok_or(Error::Value("invalid failure retry count"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::Error;
+    use crate::cli::tests::config;
+    use crate::net::addr::Addr;
+    use crate::net::certs::{Authority, Existing, Role, Wanted};
+
+    #[test]
+    fn our_own_certificates_open_a_listener_for_other_machines() {
+        let directory = tempfile::tempdir().unwrap();
+        let authority = Authority::create(directory.path(), 10, Existing::Keep).unwrap();
+        let wanted = Wanted {
+            role: Role::Server,
+            name: "server".to_owned(),
+            hosts: vec!["localhost".to_owned()],
+            days: 1,
+        };
+        let folder = authority.issue(&wanted, Existing::Keep).unwrap();
+        let folder = folder.display();
+        let line = format!(
+            "manage a:1 -H :3376 --tlsverify --tlscacert {folder}/ca.pem --tlscert {folder}/cert.pem --tlskey {folder}/key.pem"
+        );
+        let both = config(&line).unwrap();
+        assert!(both.server_tls.is_some() && both.engine_tls.is_some());
+        assert!(both.listeners.iter().any(|addr| !Addr::is_local(addr)));
+        // Encryption alone keeps nobody out.
+        let refused = config(&line.replace("--tlsverify", "--tls")).unwrap_err();
+        assert!(matches!(refused, Error::Unauthenticated(_)));
+        // A client's certificate does for a local socket, and for no listener on TCP.
+        let client = Wanted {
+            role: Role::Client,
+            name: "client".to_owned(),
+            hosts: Vec::new(),
+            days: 1,
+        };
+        authority.issue(&client, Existing::Keep).unwrap();
+        let line = line.replace("/server/", "/client/");
+        let refused = config(&line).unwrap_err().to_string();
+        assert!(refused.contains("(subjectAltName)"), "{refused}");
+        let local = config(&line.replace("-H :3376", "-H unix:///x.sock")).unwrap();
+        assert!(local.server_tls.is_none() && local.engine_tls.is_some());
     }
 }

@@ -7,8 +7,6 @@ use clap::{CommandFactory, Parser};
 use super::args::Command;
 use super::{Cli, Error, settings, switches};
 use crate::config::Config;
-use crate::net::addr::Addr;
-use crate::net::certs::{Authority, Existing, Role, Wanted};
 
 /// Parses a command line; words are separated by blanks.
 fn parsed(line: &str) -> Cli {
@@ -16,7 +14,8 @@ fn parsed(line: &str) -> Cli {
     Cli::try_parse_from(switches(words.map(Into::into))).unwrap()
 }
 
-fn config(line: &str) -> Result<Config, Error> {
+/// Checks a command line of `manage`.
+pub(super) fn config(line: &str) -> Result<Config, Error> {
     let cli = parsed(line);
     match &cli.command {
         Command::Manage(manage) => settings::config(&cli.global, manage),
@@ -300,27 +299,4 @@ async fn the_other_commands_say_what_is_wrong() {
         gone.starts_with("the hosted token service is gone"),
         "{gone}"
     );
-}
-
-#[test]
-fn our_own_certificates_open_a_listener_for_other_machines() {
-    let directory = tempfile::tempdir().unwrap();
-    let authority = Authority::create(directory.path(), 10, Existing::Keep).unwrap();
-    let wanted = Wanted {
-        role: Role::Server,
-        name: "server".to_owned(),
-        hosts: vec!["localhost".to_owned()],
-        days: 1,
-    };
-    let folder = authority.issue(&wanted, Existing::Keep).unwrap();
-    let folder = folder.display();
-    let line = format!(
-        "manage a:1 -H :3376 --tlsverify --tlscacert {folder}/ca.pem --tlscert {folder}/cert.pem --tlskey {folder}/key.pem"
-    );
-    let config = config(&line).unwrap();
-    assert!(config.server_tls.is_some() && config.engine_tls.is_some());
-    assert!(config.listeners.iter().any(|addr| !Addr::is_local(addr)));
-    // Encryption alone keeps nobody out.
-    let refused = self::config(&line.replace("--tlsverify", "--tls")).unwrap_err();
-    assert!(matches!(refused, Error::Unauthenticated(_)));
 }

@@ -7,10 +7,10 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use super::Error;
 use super::addr::Addr;
 use super::io::Io;
 use super::tls::ClientTls;
+use super::{Error, Failure};
 
 /// How long the kernel lets sent bytes go unacknowledged before it gives a connection up.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
@@ -30,29 +30,39 @@ impl Dialer {
     /// Connects to an engine.
     ///
     /// # Errors
-    /// Refused, unreachable, too slow, or its certificate is not what it must be.
+    /// [`Error::Dial`]: refused, unreachable, too slow, or its certificate is not what it must be.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes what was opened.
     pub async fn connect(&self, addr: &Addr) -> Result<Io, Error> {
-        tokio::time::timeout(self.deadline, self.dial(addr))
-            .await
-            .map_err(|_| Error::Slow(self.deadline))?
+        let dialled = tokio::time::timeout(self.deadline, self.dial(addr)).await;
+        dialled
+            .unwrap_or(Err(Failure::Slow(self.deadline)))
+            .map_err(|source| Error::Dial {
+                addr: addr.clone(),
+                source,
+            })
     }
 
-    async fn dial(&self, addr: &Addr) -> Result<Io, Error> {
+    /// Connects without a deadline.
+    async fn dial(&self, addr: &Addr) -> Result<Io, Failure> {
         let (host, port) = match addr {
-            Addr::Unix(path) => return Ok(Io::Unix(UnixStream::connect(path).await?)),
+            Addr::Unix(path) => {
+                let unix = UnixStream::connect(path).await.map_err(Failure::of)?;
+                return Ok(Io::Unix(unix));
+            }
             Addr::Tcp { host, port } => (host, *port),
         };
-        let tcp = TcpStream::connect((host.as_str(), port)).await?;
-        tune(&tcp)?;
+        let tcp = TcpStream::connect((host.as_str(), port))
+            .await
+            .map_err(Failure::of)?;
+        tune(&tcp).map_err(Failure::of)?;
         let Some(tls) = &self.tls else {
             return Ok(Io::Tcp(tcp));
         };
-        let name = ServerName::try_from(host.clone()).map_err(|_| Error::Address {
-            text: host.clone(),
-            why: "not a name that a certificate can hold",
-        })?;
+        let name = ServerName::try_from(host.clone()).map_err(|_| Failure::Name)?;
         let connector = TlsConnector::from(tls.config());
-        let stream = connector.connect(name, tcp).await?;
+        let stream = connector.connect(name, tcp).await.map_err(Failure::of)?;
         Ok(Io::ToTls(Box::new(stream)))
     }
 }
@@ -68,3 +78,7 @@ pub(super) fn tune(tcp: &TcpStream) -> std::io::Result<()> {
     socket.set_tcp_keepalive(&keepalive)?;
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
 }
+
+#[cfg(test)]
+#[path = "dial_tests.rs"]
+mod tests;

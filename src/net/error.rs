@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Failure;
+use super::addr::Addr;
+
 /// A failure of addresses, sockets or certificates.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -17,11 +20,19 @@ pub enum Error {
     /// An address has a scheme that is not served.
     #[error("unsupported protocol: \"{0}\"")]
     Protocol(String),
-    /// A connection could not be made.
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
-    /// A connection or handshake took too long.
-    #[error("no connection within {}", humantime::format_duration(*.0))]
+    /// An engine could not be connected to.
+    #[error("cannot connect to {addr}: {source}")]
+    Dial {
+        /// The engine's address.
+        addr: Addr,
+        /// Why.
+        source: Failure,
+    },
+    /// A client's TLS handshake failed.
+    #[error("TLS handshake: {0}")]
+    Handshake(std::io::Error),
+    /// A client's TLS handshake took too long.
+    #[error("no TLS handshake within {}", humantime::format_duration(*.0))]
     Slow(Duration),
     /// An address cannot be listened on.
     #[error("cannot listen on {addr}: {source}{hint}")]

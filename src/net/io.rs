@@ -89,3 +89,75 @@ impl AsyncWrite for Io {
         each!(self, io => Pin::new(io).poll_shutdown(cx))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::net::testing::{files, made, meet};
+
+    /// Returns two sides of each kind of connection.
+    async fn pairs() -> Vec<(Io, Io)> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dialled = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let (accepted, _) = listener.accept().await.unwrap();
+        let (left, right) = UnixStream::pair().unwrap();
+        vec![
+            (Io::Tcp(dialled.unwrap()), Io::Tcp(accepted)),
+            (Io::Unix(left), Io::Unix(right)),
+            over_tls().await,
+        ]
+    }
+
+    /// Returns two sides of a connection with TLS.
+    async fn over_tls() -> (Io, Io) {
+        let directory = made(&["127.0.0.1"]);
+        let server = files(directory.path(), "server");
+        let client = files(directory.path(), "client");
+        let (dialled, served) = meet(&server, &client, "127.0.0.1").await;
+        (dialled.unwrap(), served.unwrap().into_io())
+    }
+
+    /// Ends one half, then the other.
+    async fn converse(one: &mut Io, other: &mut Io) {
+        let mut read = String::new();
+        one.write_all(b"question").await.unwrap();
+        one.shutdown().await.unwrap();
+        other.read_to_string(&mut read).await.unwrap();
+        assert_eq!(read, "question", "{other:?}");
+        other.write_all(b"answer").await.unwrap();
+        other.shutdown().await.unwrap();
+        read.clear();
+        one.read_to_string(&mut read).await.unwrap();
+        assert_eq!(read, "answer", "{one:?}");
+    }
+
+    #[tokio::test]
+    async fn each_half_ends_by_itself() {
+        for (mut left, mut right) in pairs().await {
+            assert!(left.is_write_vectored() && right.is_write_vectored());
+            converse(&mut left, &mut right).await;
+        }
+        for (mut left, mut right) in pairs().await {
+            converse(&mut right, &mut left).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn tls_that_ends_without_goodbye_has_ended() {
+        let (mut client, mut server) = over_tls().await;
+        client.write_all(b"last words").await.unwrap();
+        client.flush().await.unwrap();
+        let Io::ToTls(stream) = client else {
+            panic!("{client:?} is not TLS");
+        };
+        // TCP is ended under TLS, which gets no chance to say so.
+        let (mut tcp, _) = stream.into_inner();
+        tcp.shutdown().await.unwrap();
+        let mut read = String::new();
+        server.read_to_string(&mut read).await.unwrap();
+        assert_eq!(read, "last words");
+    }
+}

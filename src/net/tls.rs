@@ -11,6 +11,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::x509::X509Version;
 
 use super::Error;
 
@@ -65,13 +67,16 @@ impl ClientTls {
             .dangerous()
             .with_custom_certificate_verifier(verifier);
         let mut config = match (&files.cert, &files.key) {
-            (Some(cert), Some(key)) => builder.with_client_auth_cert(chain(cert)?, secret(key)?)?,
+            (Some(cert), Some(key)) => builder
+                .with_client_auth_cert(own(cert)?, secret(key)?)
+                .map_err(|e| does_not_fit(cert, key, &e))?,
             _ => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self(Arc::new(config)))
     }
 
+    /// Returns what a handshake needs.
     pub(super) fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.0)
     }
@@ -95,20 +100,26 @@ impl ServerTls {
                 builder.with_client_cert_verifier(verifier)
             }
         };
-        let missing = |what| Error::File {
-            path: PathBuf::from(what),
-            why: "not given: a TLS listener needs a certificate and its key".to_owned(),
+        let missing = |what| {
+            let why = "not given: a TLS listener needs a certificate and its key";
+            wrong(Path::new(what), why)
         };
         let cert = files.cert.as_deref().ok_or_else(|| missing("--tlscert"))?;
         let key = files.key.as_deref().ok_or_else(|| missing("--tlskey"))?;
+        let own = own(cert)?;
+        if verify {
+            // Whoever shows us a certificate looks at the names in ours.
+            check_names(cert, &own)?;
+        }
         let mut config = builder
-            .with_single_cert(chain(cert)?, secret(key)?)
+            .with_single_cert(own, secret(key)?)
             .map_err(|e| does_not_fit(cert, key, &e))?;
         // What engines offer; connections that become raw streams are possible in no other.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self(Arc::new(config)))
     }
 
+    /// Returns what a handshake needs.
     pub(super) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.0)
     }
@@ -121,60 +132,101 @@ pub(super) fn subject(chain: Option<&[CertificateDer<'_>]>) -> Option<String> {
     Some(certificate.subject().to_string())
 }
 
+/// Returns the one implementation of cryptography.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// Reads a chain of certificates and looks at the first for what TLS would only refuse later.
-fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let wrong = |why: String| Error::File {
+/// Says what is wrong with a file.
+fn wrong(path: &Path, why: impl Into<String>) -> Error {
+    Error::File {
         path: path.to_owned(),
-        why,
-    };
-    let text = std::fs::read(path).map_err(|e| wrong(format!("cannot be read: {e}")))?;
+        why: why.into(),
+    }
+}
+
+/// Reads all certificates of a file; there is at least one.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let text = std::fs::read(path).map_err(|e| wrong(path, format!("cannot be read: {e}")))?;
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<_, _>>()
-        .map_err(|e| wrong(format!("is not PEM: {e}")))?;
-    let first = certificates
-        .first()
-        .ok_or_else(|| wrong("holds no certificate".to_owned()))?;
-    let (_, leaf) = x509_parser::parse_x509_certificate(first)
-        .map_err(|e| wrong(format!("is not a certificate: {e}")))?;
-    if leaf.version() != x509_parser::x509::X509Version::V3 {
-        return Err(wrong(
-            "is an X.509 v1 certificate, which TLS refuses; make it again with extensions (openssl: -extfile), or with `flotilla certs`".to_owned(),
-        ));
+        .map_err(|e| wrong(path, format!("is not PEM: {e}")))?;
+    match certificates.is_empty() {
+        true => Err(wrong(path, "holds no certificate")),
+        false => Ok(certificates),
     }
-    Ok(certificates)
+}
+
+/// Takes the first certificate of a chain apart.
+fn leaf<'c>(path: &Path, chain: &'c [CertificateDer<'_>]) -> Result<X509Certificate<'c>, Error> {
+    let first = chain
+        .first()
+        .ok_or_else(|| wrong(path, "holds no certificate"))?;
+    let (_, leaf) = x509_parser::parse_x509_certificate(first)
+        .map_err(|e| wrong(path, format!("is not a certificate: {e}")))?;
+    Ok(leaf)
+}
+
+/// Reads our own certificate and those behind it; refuses what the other side would only refuse later.
+fn own(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let chain = certificates(path)?;
+    match leaf(path, &chain)?.version() {
+        X509Version::V3 => Ok(chain),
+        _ => Err(wrong(
+            path,
+            "is an X.509 v1 certificate, which TLS refuses; make it again with extensions (openssl: -extfile), or with `flotilla certs`",
+        )),
+    }
+}
+
+/// Refuses a server's certificate without a name: no client that checks it accepts it, whatever its common name.
+fn check_names(path: &Path, chain: &[CertificateDer<'_>]) -> Result<(), Error> {
+    let names = leaf(path, chain)?
+        .subject_alternative_name()
+        .map_err(|e| wrong(path, format!("is not a certificate: {e}")))?
+        .is_some_and(|names| !names.value.general_names.is_empty());
+    match names {
+        true => Ok(()),
+        false => Err(wrong(
+            path,
+            "holds no name that clients could check (subjectAltName); make it again with the names they use (openssl: -extfile), or with `flotilla certs server`",
+        )),
+    }
 }
 
 /// Reads a private key.
 fn secret(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
-    PrivateKeyDer::from_pem_file(path).map_err(|e| Error::File {
-        path: path.to_owned(),
-        why: format!("no private key can be read from it: {e}. Key encrypted?"),
+    let text = std::fs::read(path).map_err(|e| wrong(path, format!("cannot be read: {e}")))?;
+    PrivateKeyDer::from_pem_slice(&text).map_err(|e| {
+        wrong(
+            path,
+            format!("no private key can be read from it: {e}. Key encrypted?"),
+        )
     })
 }
 
-/// Reads the authorities.
+/// Reads the authorities; they may be of X.509 v1, as only their keys count.
 fn roots(files: &Files) -> Result<RootCertStore, Error> {
-    let path = files.ca.as_deref().ok_or_else(|| Error::File {
-        path: PathBuf::from("--tlscacert"),
-        why: "not given: verification needs an authority".to_owned(),
-    })?;
+    let missing = || {
+        wrong(
+            Path::new("--tlscacert"),
+            "not given: verification needs an authority",
+        )
+    };
+    let path = files.ca.as_deref().ok_or_else(missing)?;
     let mut roots = RootCertStore::empty();
-    for certificate in chain(path)? {
-        roots.add(certificate)?;
+    for certificate in certificates(path)? {
+        roots
+            .add(certificate)
+            .map_err(|e| wrong(path, format!("holds an authority of no use: {e}")))?;
     }
     Ok(roots)
 }
 
 /// Names both files when certificate and key are not a pair.
 fn does_not_fit(cert: &Path, key: &Path, error: &rustls::Error) -> Error {
-    Error::File {
-        path: cert.to_owned(),
-        why: format!("does not go with the key in {}: {error}", key.display()),
-    }
+    let why = format!("does not go with the key in {}: {error}", key.display());
+    wrong(cert, why)
 }
 
 /// Accepts any certificate, as classic does with `--tls` alone.
