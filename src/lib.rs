@@ -54,6 +54,8 @@ use net::addr::Addr;
 
 /// Events that may wait for a slow reader before it is dropped, as in classic.
 const EVENTS: usize = 10_000;
+/// The longest wait before a discovery source that failed is opened again.
+const REOPEN: Duration = Duration::from_secs(5);
 /// How long a connection to an engine may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -88,7 +90,8 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     }
     let (found, discovered) = watch::channel(BTreeSet::new());
     let discovery = discovery::open(&config.discovery_url, &config.discovery)?;
-    tokio::spawn(discover(discovery, found, config.discovery.heartbeat));
+    let pause = config.discovery.heartbeat.min(REOPEN);
+    tokio::spawn(discover(discovery, found, pause));
 
     let (events, _) = broadcast::channel(EVENTS);
     let (publish, members) = watch::channel(Arc::default());

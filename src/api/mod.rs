@@ -1,6 +1,6 @@
 //! The Docker Engine API over a cluster: one table of routes, and one file for each endpoint that has logic.
 //!
-//! Invariant: which endpoint is served how is read in [`route`], and error status codes are in `error` alone.
+//! Invariant: which endpoint is served how is read in `route`, and error status codes are in `error` alone.
 
 pub mod bad_filter;
 mod call;

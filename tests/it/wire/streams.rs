@@ -118,6 +118,32 @@ fn w8_detach_keys_end_the_stream_and_leave_the_container_running() {
 }
 
 #[test]
+fn w8_a_websocket_carries_the_streams_of_an_attach() {
+    let flotilla = flotilla();
+    let container = Container::create(&flotilla, "w8-ws", "read line; echo got $line", STDIN);
+    let mut wire = Wire::connect(flotilla.addr());
+    let headers = [
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+        "Origin: http://localhost",
+    ];
+    let path = container.path("attach/ws?stream=1&stdin=1&stdout=1");
+    wire.request("GET", &path, &headers, b"");
+    let head = wire.head();
+    assert_eq!(
+        (head.status, head.header("upgrade")),
+        (101, Some("websocket"))
+    );
+    container.start();
+    // One masked frame with a mask of zeros (RFC 6455 §5.2), and the unmasked one that comes back.
+    wire.send([&[0x82, 0x84, 0, 0, 0, 0][..], b"you\n"].concat());
+    let frame = wire.exactly(10);
+    assert_eq!((frame[1], &frame[2..]), (8, &b"got you\n"[..]));
+}
+
+#[test]
 fn w9_a_client_that_ends_its_half_at_once_still_gets_all_output() {
     let flotilla = flotilla();
     let container = Container::create(&flotilla, "w9", "sleep 0.3; echo late", "");
