@@ -133,6 +133,7 @@ fn settings(config: &Config) -> api::Settings {
     api::Settings {
         advertise: config.advertise,
         cors: config.cors,
+        experimental: config.experimental,
         images_everywhere: config.images_everywhere,
         create_retry: config.create_retry,
         refresh_on_node_filter: config.refresh_on_node_filter,

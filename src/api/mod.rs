@@ -72,6 +72,8 @@ pub struct Settings {
     pub refresh_on_node_filter: bool,
     /// The value of a `name` filter that makes a container list read all engines anew first; empty for none.
     pub refresh_on_name: String,
+    /// Whether `docker info` and `docker version` say that this is an experimental build (classic's flag).
+    pub experimental: bool,
     /// Whether images go to all nodes; `None` decides by their number.
     pub images_everywhere: Option<bool>,
 }

@@ -5,3 +5,4 @@ pub(crate) mod clients;
 pub(crate) mod flotilla;
 pub(crate) mod http;
 pub(crate) mod lab;
+pub(crate) mod relay;

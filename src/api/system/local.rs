@@ -29,14 +29,20 @@ pub(in crate::api) async fn ping(call: Call) -> Answer {
 
 /// Tells the versions of Flotilla and of every node.
 pub(in crate::api) async fn version(call: Call) -> Answer {
-    let told = version::version(&call.members().view, &call.api.about());
+    let mut told = version::version(&call.members().view, &call.api.about());
+    if call.api.settings.experimental {
+        told["Experimental"] = true.into();
+    }
     Ok(json(StatusCode::OK, format!("{told}\n")))
 }
 
 /// Tells of the cluster as of one engine.
 pub(in crate::api) async fn info(call: Call) -> Answer {
     let now = jiff::Timestamp::now();
-    let told = info::info(&call.members().view, &call.api.about(), now);
+    let mut told = info::info(&call.members().view, &call.api.about(), now);
+    if call.api.settings.experimental {
+        told["ExperimentalBuild"] = true.into();
+    }
     Ok(json(StatusCode::OK, format!("{told}\n")))
 }
 

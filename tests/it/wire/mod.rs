@@ -1,5 +1,6 @@
 //! The wire rules that every route obeys, each with a test of its name; clients break silently without them.
 
+mod as_sent;
 mod heads;
 mod streams;
 mod uploads;

@@ -1,0 +1,90 @@
+//! Requests as an engine gets them (W3, W4, W16, W18): heads and bodies are the client's but for what is the
+//! connection's.
+
+use super::Container;
+use crate::support::flotilla::Flotilla;
+use crate::support::http::{call, call_with};
+use crate::support::lab::Lab;
+use crate::support::relay::Relay;
+
+/// Starts a Flotilla before one engine of the shared lab, with a relay between them.
+fn overheard() -> (Flotilla, Relay) {
+    let lab = Lab::shared().unwrap();
+    let relay = Relay::before(&lab.engine("node1").address());
+    let flotilla = Flotilla::start(lab.folder(), &[], relay.addr());
+    flotilla.wait_for_nodes(1);
+    (flotilla, relay)
+}
+
+/// Returns the head of a request, in small letters.
+fn head(request: &str) -> String {
+    let (head, _) = request.split_once("\r\n\r\n").unwrap();
+    head.to_ascii_lowercase()
+}
+
+#[test]
+fn w3_a_start_without_a_body_reaches_the_engine_with_a_length_of_zero() {
+    let (flotilla, relay) = overheard();
+    let container = Container::create(&flotilla, "w3-sent", "exec sleep 600", "");
+    container.start();
+    let sent = head(&relay.request("/start"));
+    assert!(sent.contains("content-length: 0"), "{sent}");
+    assert!(!sent.contains("transfer-encoding"), "{sent}");
+}
+
+#[test]
+fn w4_the_content_type_of_a_request_is_the_clients() {
+    let (flotilla, relay) = overheard();
+    let container = Container::run(&flotilla, "w4-sent", "exec sleep 600", "");
+    let path = container.path("kill?signal=WINCH");
+    let answer = call_with(
+        flotilla.addr(),
+        "POST",
+        &path,
+        &["Content-Type: text/plain"],
+        b"",
+    );
+    assert_eq!(answer.status(), 204, "{}", answer.text());
+    let sent = head(&relay.request("/kill"));
+    assert!(sent.contains("content-type: text/plain"), "{sent}");
+}
+
+#[test]
+fn w16_headers_for_the_engine_reach_it_and_those_of_the_connection_do_not() {
+    let (flotilla, relay) = overheard();
+    let headers = [
+        "X-Registry-Auth: e30=",
+        "X-Meta-Team: blue",
+        "User-Agent: Docker-Client/28.2.2 (linux)",
+        "Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "Connection: X-Mine",
+        "X-Mine: 1",
+    ];
+    call_with(
+        flotilla.addr(),
+        "POST",
+        "/images/nosuch/push",
+        &headers,
+        b"",
+    );
+    let sent = head(&relay.request("/images/nosuch/push"));
+    for kept in &headers[..4] {
+        assert!(
+            sent.contains(&kept.to_ascii_lowercase()),
+            "{kept} is missing: {sent}"
+        );
+    }
+    assert!(!sent.contains("x-mine"), "{sent}");
+    assert!(!sent.contains("host: engine"), "{sent}");
+}
+
+#[test]
+fn w18_unknown_fields_and_large_integers_of_a_create_reach_the_engine_in_order() {
+    let (flotilla, relay) = overheard();
+    let more = r#","FromTomorrow":{"b":1,"a":18446744073709551615},"HostConfig":{"ShmSize":67108864,"Later":[1.50]}"#;
+    let container = Container::create(&flotilla, "w18-sent", "true", more);
+    let sent = relay.request("/containers/create?");
+    assert!(sent.contains(&more[1..more.len() - 1]), "{sent}");
+    let seen = call(flotilla.addr(), "GET", &container.path("json"));
+    assert_eq!(seen.json()["HostConfig"]["ShmSize"], 67_108_864);
+}

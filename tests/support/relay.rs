@@ -1,0 +1,71 @@
+//! A relay before one engine that keeps what is sent to it, so that tests see a request as the engine does.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// A relay on a free port of loopback; its threads end with their connections.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    addr: String,
+    heard: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Relay {
+    /// Starts a relay before the engine at `HOST:PORT`.
+    pub(crate) fn before(engine: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap().to_string();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let (engine, keep) = (engine.to_owned(), Arc::clone(&heard));
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let (Ok(client), Ok(engine)) = (client, TcpStream::connect(&engine)) else {
+                    continue;
+                };
+                let back = (engine.try_clone().unwrap(), client.try_clone().unwrap());
+                let keep = Arc::clone(&keep);
+                thread::spawn(move || {
+                    copy(client, engine, |bytes| {
+                        keep.lock().unwrap().extend_from_slice(bytes)
+                    });
+                });
+                thread::spawn(move || copy(back.0, back.1, |_| ()));
+            }
+        });
+        Self { addr, heard }
+    }
+
+    /// Returns where it listens.
+    pub(crate) fn addr(&self) -> &str {
+        &self.addr
+    }
+
+    /// Returns the last request whose first line holds `mark`, from there to the end of what was heard.
+    pub(crate) fn request(&self, mark: &str) -> String {
+        let heard = self.heard.lock().unwrap();
+        let heard = String::from_utf8_lossy(&heard).into_owned();
+        let at = heard
+            .rfind(mark)
+            .unwrap_or_else(|| panic!("no {mark} in {heard}"));
+        let line = heard[..at].rfind('\n').map_or(0, |end| end + 1);
+        heard[line..].to_owned()
+    }
+}
+
+/// Copies one direction to its end and passes the end on.
+fn copy(mut from: TcpStream, mut to: TcpStream, mut note: impl FnMut(&[u8])) {
+    let mut buffer = [0; 16 << 10];
+    while let Ok(count) = from.read(&mut buffer) {
+        if count == 0 {
+            break;
+        }
+        note(&buffer[..count]);
+        if to.write_all(&buffer[..count]).is_err() {
+            break;
+        }
+    }
+    // The other side may have gone already.
+    let _ = to.shutdown(Shutdown::Write);
+}
