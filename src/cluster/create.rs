@@ -82,12 +82,23 @@ pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
         };
         match bind(&engine, &create).await {
             // The engine says that it did not create it: another may.
-            Ok(answer) if answer.status.is_server_error() && retries > 0 => {
-                retries -= 1;
+            Ok(answer) if answer.status.is_server_error() => {
+                let lacks = engine::exhausted(&engine::client::message(&answer.body));
+                match lacks {
+                    // The machine's fault, not the request's: always worth another.
+                    Some(lacks) => engine.created(Err(lacks.to_owned())),
+                    None if retries > 0 => retries -= 1,
+                    None => return finish(&cluster, &engine, reservation, answer).await,
+                }
                 unreachable.push(Arc::clone(&node.key));
                 last = Some(Error::Engine(refused(&engine, &answer)));
             }
-            Ok(answer) => return finish(&cluster, &engine, reservation, answer).await,
+            Ok(answer) => {
+                if node.trouble.is_some() && answer.status.is_success() {
+                    engine.created(Ok(()));
+                }
+                return finish(&cluster, &engine, reservation, answer).await;
+            }
             Err(error) if error.is_unsent() => {
                 engine.suspect();
                 unreachable.push(Arc::clone(&node.key));

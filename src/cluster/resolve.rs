@@ -253,7 +253,7 @@ impl<T> Located<T> {
                     state => format!(". Last known state: {state}"),
                 },
             }),
-            Health::New | Health::Pending(_) | Health::Healthy => Ok(self),
+            Health::New | Health::Pending(_) | Health::Healthy | Health::Slow { .. } => Ok(self),
         }
     }
 }

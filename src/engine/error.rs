@@ -31,6 +31,16 @@ pub enum Error {
         /// What the network said.
         reason: String,
     },
+    /// The engine took the request and then stopped answering anything: the outcome is unknown.
+    #[error("{node} took the request and has not answered it; {reason}{outcome}")]
+    Lost {
+        /// The engine's address.
+        node: String,
+        /// Why it counts as unhealthy.
+        reason: String,
+        /// `; whether it was carried out is unknown`, or empty when it changes nothing.
+        outcome: &'static str,
+    },
     /// The engine answered with an error status.
     #[error("{node}: {message}")]
     Status {

@@ -4,6 +4,7 @@
 //! Invariant: every wait on an engine has a deadline, or is a stream that its reader can end.
 
 pub mod backoff;
+mod breaker;
 pub mod client;
 pub mod error;
 mod events;
@@ -11,12 +12,15 @@ mod fetch;
 mod inventory;
 pub mod monitor;
 mod probe;
+mod pulse;
+mod rounds;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use breaker::exhausted;
 pub use client::Client;
 pub use error::Error;
 pub use events::history;
@@ -40,8 +44,6 @@ pub enum Refresh {
     Volumes,
     /// Everything.
     All,
-    /// Whether the engine answers at all: sent by whoever saw a connection fail.
-    Health,
 }
 
 /// A handle to one engine: cheap to clone, shared by all requests.
@@ -52,9 +54,20 @@ pub struct Engine {
     commands: mpsc::Sender<Command>,
 }
 
+/// What requests tell the monitor.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Something is to be read anew.
+    Read(Order),
+    /// A connection failed: does the engine answer at all?
+    Suspect,
+    /// A create worked, or failed because the machine lacks something.
+    Created(Result<(), String>),
+}
+
 /// A wish for a refresh; the sender is answered with the node's revision once it is published.
 #[derive(Debug)]
-pub(crate) struct Command {
+pub(crate) struct Order {
     what: Refresh,
     done: oneshot::Sender<u64>,
 }
@@ -81,7 +94,10 @@ impl Engine {
     pub async fn refresh(&self, what: Refresh) -> Option<u64> {
         let (done, answer) = oneshot::channel();
         let wait = async {
-            self.commands.send(Command { what, done }).await.ok()?;
+            self.commands
+                .send(Command::Read(Order { what, done }))
+                .await
+                .ok()?;
             answer.await.ok()
         };
         tokio::time::timeout(REFRESH_DEADLINE, wait)
@@ -92,9 +108,29 @@ impl Engine {
 
     /// Asks the monitor to look soon whether the engine answers; never waits.
     pub fn suspect(&self) {
-        let (done, _) = oneshot::channel();
-        let what = Refresh::Health;
         // A full queue means that the monitor is looking already.
-        let _ = self.commands.try_send(Command { what, done });
+        let _ = self.commands.try_send(Command::Suspect);
+    }
+
+    /// Tells how a create ended that says something of the machine: [`exhausted`] named what it lacks, or it worked on
+    /// a node in [`crate::model::node::Trouble`]. Never waits.
+    pub fn created(&self, result: Result<(), String>) {
+        // Lost in a full queue, it is told again by the next create.
+        let _ = self.commands.try_send(Command::Created(result));
+    }
+
+    /// Returns once the engine is no longer healthy, with the reason.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn lost(&self) -> String {
+        let mut node = self.node.clone();
+        let lost = node.wait_for(|n| !n.health.is_healthy()).await;
+        let reason = lost.map(|n| n.health.reason().unwrap_or_default().to_owned());
+        match reason {
+            Ok(reason) => reason,
+            // It has left the cluster; what is under way goes on.
+            Err(_) => std::future::pending().await,
+        }
     }
 }

@@ -6,20 +6,20 @@
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::backoff::Backoff;
+use super::breaker::Breaker;
 use super::events::{self, News};
 use super::fetch::Fetch;
 use super::inventory::Inventory;
-use super::probe::{API_NEWEST, Probe};
-use super::{Client, Command, Engine, Error, Refresh};
+use super::probe::API_NEWEST;
+use super::pulse::Pulse;
+use super::rounds::{self, Answered};
+use super::{Client, Command, Engine, Error, Order, Refresh};
 use crate::model::event::Event;
-use crate::model::node::Facts;
 use crate::model::{Health, Node};
 
 /// Messages taken at once before the state is read anew.
@@ -34,6 +34,8 @@ pub struct Settings {
     pub probe_interval: Duration,
     /// Failed probes in a row that make an engine unhealthy.
     pub failures: u32,
+    /// Probes that take longer make an engine slow: it serves, and is the last choice for what is new.
+    pub slow_after: Duration,
     /// How long until everything is read anew although no event asked for it; a random time of this range.
     pub refresh: RangeInclusive<Duration>,
     /// How long one list or inspect may take.
@@ -48,6 +50,7 @@ impl Default for Settings {
             probe_deadline: Duration::from_secs(2),
             probe_interval: Duration::from_secs(2),
             failures: 3,
+            slow_after: Duration::from_secs(1),
             refresh: Duration::from_secs(30)..=Duration::from_secs(60),
             call_deadline: Duration::from_secs(6),
             overcommit: 0.05,
@@ -61,10 +64,10 @@ pub fn start(
     settings: Settings,
     events: broadcast::Sender<Arc<Event>>,
 ) -> (Engine, AbortOnDropHandle<()>) {
-    let inventory = Inventory::new(Arc::clone(client.key()), settings.overcommit);
-    let mut first = Inventory::new(Arc::clone(client.key()), settings.overcommit);
-    let (publish, node) = watch::channel(Arc::new(first.freeze()));
-    let (commands, orders) = mpsc::channel(256);
+    let pulse = Pulse::new(settings.failures, settings.slow_after);
+    let mut inventory = Inventory::new(Arc::clone(client.key()), settings.overcommit);
+    let (publish, node) = watch::channel(Arc::new(inventory.freeze(&pulse, None)));
+    let (commands, told) = mpsc::channel(256);
     let engine = Engine {
         client: client.clone(),
         node,
@@ -74,13 +77,15 @@ pub fn start(
         client,
         settings,
         inventory,
+        pulse,
+        breaker: Breaker::new(),
         publish,
         subscribers: events,
         stream: None,
         reopen: Arc::default(),
         pending: Pending::default(),
     };
-    let task = AbortOnDropHandle::new(tokio::spawn(monitor.run(orders)));
+    let task = AbortOnDropHandle::new(tokio::spawn(monitor.run(told)));
     (engine, task)
 }
 
@@ -89,6 +94,8 @@ struct Monitor {
     client: Client,
     settings: Settings,
     inventory: Inventory,
+    pulse: Pulse,
+    breaker: Breaker,
     publish: watch::Sender<Arc<Node>>,
     subscribers: broadcast::Sender<Arc<Event>>,
     stream: Option<AbortOnDropHandle<()>>,
@@ -106,24 +113,24 @@ struct Pending {
     volumes: bool,
     changed: bool,
     events: Vec<Event>,
-    waiting: Vec<Command>,
+    waiting: Vec<Order>,
 }
 
 impl Monitor {
-    async fn run(mut self, mut orders: mpsc::Receiver<Command>) {
+    async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         self.inventory.set_ip(ip(&self.client).await);
         let (tell, mut news) = mpsc::channel(BATCH);
         let (report, mut reports) = mpsc::channel(16);
         let poke = Arc::new(Notify::new());
-        let probe = Probe::new(self.client.clone(), self.settings.probe_deadline);
-        let prober = watch_health(probe, self.settings.clone(), Arc::clone(&poke), report);
-        let _prober = AbortOnDropHandle::new(tokio::spawn(prober));
+        let (client, settings) = (self.client.clone(), self.settings.clone());
+        let rounds = rounds::run(client, settings, Arc::clone(&poke), report);
+        let _rounds = AbortOnDropHandle::new(tokio::spawn(rounds));
         let mut resync = Box::pin(tokio::time::sleep(self.until_resync()));
         loop {
             tokio::select! {
                 Some(result) = reports.recv() => self.take_report(result, &tell),
                 Some(told) = news.recv() => self.take_news(told, &poke),
-                Some(order) = orders.recv() => self.take_order(order, &poke),
+                Some(command) = commands.recv() => self.take_command(command, &poke),
                 () = &mut resync => {
                     self.pending.everything = true;
                     resync = Box::pin(tokio::time::sleep(self.until_resync()));
@@ -132,8 +139,8 @@ impl Monitor {
             for _ in 0..BATCH {
                 if let Ok(told) = news.try_recv() {
                     self.take_news(told, &poke);
-                } else if let Ok(order) = orders.try_recv() {
-                    self.take_order(order, &poke);
+                } else if let Ok(command) = commands.try_recv() {
+                    self.take_command(command, &poke);
                 } else if let Ok(result) = reports.try_recv() {
                     self.take_report(result, &tell);
                 } else {
@@ -158,50 +165,40 @@ impl Monitor {
     }
 
     /// Takes the result of a probe.
-    fn take_report(&mut self, result: Result<Facts, Error>, tell: &mpsc::Sender<News>) {
-        match result {
-            Ok(facts) => {
-                let api = facts.api_max.min(API_NEWEST).max(facts.api_min);
-                let moved = self.inventory.api_max() != facts.api_max;
-                self.inventory.set_facts(facts);
-                self.inventory.failures = 0;
-                self.pending.changed = true;
-                if self.stream.is_none() || moved {
-                    let reopen = Arc::clone(&self.reopen);
-                    let follow = events::follow(self.client.clone(), api, tell.clone(), reopen);
-                    self.stream = Some(AbortOnDropHandle::new(tokio::spawn(follow)));
-                }
-                if !self.inventory.health.is_healthy() && self.inventory.health != Health::New {
-                    self.pending.everything = true;
-                    self.reopen.notify_one();
-                }
-            }
-            Err(error) => self.fail(&error),
+    fn take_report(&mut self, result: Result<Answered, Error>, tell: &mpsc::Sender<News>) {
+        self.pending.changed |= self.breaker.tick(Instant::now());
+        let Answered { facts, took } = match result {
+            Ok(answered) => answered,
+            Err(error) => return self.fail(&error),
+        };
+        let api = facts.api_max.min(API_NEWEST).max(facts.api_min);
+        let moved = self.inventory.api_max() != facts.api_max;
+        self.inventory.set_facts(facts);
+        self.pending.changed = true;
+        if self.stream.is_none() || moved {
+            let reopen = Arc::clone(&self.reopen);
+            let follow = events::follow(self.client.clone(), api, tell.clone(), reopen);
+            self.stream = Some(AbortOnDropHandle::new(tokio::spawn(follow)));
+        }
+        let before = self.pulse.health().word();
+        if self.pulse.answered(took) && *self.pulse.health() != Health::New {
+            self.pending.everything = true;
+            self.reopen.notify_one();
+        }
+        let now = self.pulse.health().word();
+        if before != now {
+            tracing::info!(node = %self.client.key(), name = self.inventory.name(), ?took, "engine was {before}, is {now}");
         }
     }
 
     /// Counts a failure; enough of them in a row make the engine unhealthy.
     fn fail(&mut self, error: &Error) {
-        self.inventory.failures += 1;
-        tracing::debug!(node = %self.client.key(), failures = self.inventory.failures, %error, "engine did not answer");
-        let reason = error.to_string();
-        match &mut self.inventory.health {
-            Health::New | Health::Pending(_) => {
-                self.inventory.health = Health::Pending(reason);
-                self.pending.changed = true;
-            }
-            Health::Healthy if self.inventory.failures >= self.settings.failures => {
-                tracing::warn!(node = %self.client.key(), name = self.inventory.name(), reason, "engine unhealthy");
-                let since = Timestamp::now();
-                self.inventory.health = Health::Unhealthy { since, reason };
-                self.pending.changed = true;
-            }
-            // Told already: it becomes the last choice for what is new.
-            Health::Healthy => self.pending.changed = true,
-            Health::Unhealthy { reason: last, .. } => {
-                self.pending.changed |= *last != reason;
-                *last = reason;
-            }
+        let unhealthy = self.pulse.failed(error);
+        self.pending.changed = true;
+        let (node, failures) = (self.client.key(), self.pulse.failures());
+        tracing::debug!(%node, failures, %error, "engine did not answer");
+        if unhealthy {
+            tracing::warn!(%node, name = self.inventory.name(), %error, "engine unhealthy");
         }
     }
 
@@ -220,6 +217,9 @@ impl Monitor {
     /// Notes what an event makes stale.
     fn mark(&mut self, event: &Event) {
         let action = event.action.split(':').next().unwrap_or_default();
+        if matches!(action, "destroy" | "delete" | "remove" | "prune") {
+            self.pending.changed |= self.breaker.freed();
+        }
         match (event.kind.as_str(), action) {
             ("container", "destroy") => {
                 self.inventory.remove_container(&event.actor);
@@ -250,8 +250,22 @@ impl Monitor {
         }
     }
 
-    /// Takes a wish for a refresh.
-    fn take_order(&mut self, order: Command, poke: &Notify) {
+    /// Takes what a request tells.
+    fn take_command(&mut self, command: Command, poke: &Notify) {
+        let order = match command {
+            Command::Read(order) => order,
+            Command::Suspect => return poke.notify_one(),
+            Command::Created(Ok(())) => {
+                self.pending.changed |= self.breaker.worked();
+                return;
+            }
+            Command::Created(Err(reason)) => {
+                tracing::warn!(node = %self.client.key(), name = self.inventory.name(), reason, "engine cannot create");
+                self.breaker.failed(reason, Instant::now());
+                self.pending.changed = true;
+                return;
+            }
+        };
         match &order.what {
             Refresh::Container(id) => {
                 self.pending.containers.insert(Arc::clone(id));
@@ -260,7 +274,6 @@ impl Monitor {
             Refresh::Images => self.pending.images = true,
             Refresh::Networks => self.pending.networks = true,
             Refresh::Volumes => self.pending.volumes = true,
-            Refresh::Health => poke.notify_one(),
         }
         self.pending.waiting.push(order);
     }
@@ -268,14 +281,9 @@ impl Monitor {
     /// Reads anew what is stale.
     async fn catch_up(&mut self) -> Result<(), Error> {
         let api = self.inventory.api_max().min(API_NEWEST);
-        let failing = self.inventory.failures > 0;
+        let failing = self.pulse.failures() > 0;
         // Whoever waits has just been answered by the engine: one missed probe must not make what it did invisible.
-        let wanted = self.inventory.health.is_healthy()
-            && self
-                .pending
-                .waiting
-                .iter()
-                .any(|o| o.what != Refresh::Health);
+        let wanted = self.pulse.health().is_healthy() && !self.pending.waiting.is_empty();
         // Before the first answer, and while it does not answer, there is nothing to ask.
         if api == 0 || failing && !wanted {
             self.pending.waiting.clear();
@@ -339,9 +347,8 @@ impl Monitor {
         (pending.everything, pending.changed) = (false, true);
         (pending.images, pending.networks, pending.volumes) = (false, false, false);
         pending.containers.clear();
-        if !self.inventory.health.is_healthy() {
+        if self.pulse.taken_in() {
             tracing::info!(node = %self.client.key(), name = self.inventory.name(), "engine healthy");
-            self.inventory.health = Health::Healthy;
         }
         Ok(())
     }
@@ -350,7 +357,8 @@ impl Monitor {
     fn publish(&mut self) {
         if self.pending.changed {
             self.pending.changed = false;
-            self.publish.send_replace(Arc::new(self.inventory.freeze()));
+            let node = self.inventory.freeze(&self.pulse, self.breaker.trouble());
+            self.publish.send_replace(Arc::new(node));
         }
         let node = Arc::clone(&self.publish.borrow());
         for order in self.pending.waiting.drain(..) {
@@ -374,43 +382,6 @@ async fn when<T>(
         read.await.map(Some)
     } else {
         Ok(None)
-    }
-}
-
-/// Probes until the monitor is gone: calmly while the engine answers, at once after a failure, then ever more seldom.
-async fn watch_health(
-    probe: Probe,
-    settings: Settings,
-    poke: Arc<Notify>,
-    report: mpsc::Sender<Result<Facts, Error>>,
-) {
-    let again = Duration::from_millis(200);
-    let mut backoff = Backoff::new(again, Duration::from_secs(4));
-    let mut failures = 0;
-    let mut api = None;
-    loop {
-        let result = probe.facts(api).await;
-        let wait = match &result {
-            Ok(facts) => {
-                api = Some(facts.api_max.min(API_NEWEST).max(facts.api_min));
-                failures = 0;
-                backoff.reset();
-                settings.probe_interval
-            }
-            Err(_) if failures < settings.failures => {
-                failures += 1;
-                again
-            }
-            Err(_) => backoff.wait(),
-        };
-        if report.send(result).await.is_err() {
-            return;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            // A burst of failing requests causes one probe, not one each.
-            () = poke.notified(), if failures == 0 => tokio::time::sleep(again).await,
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -22,6 +23,8 @@ pub struct Node {
     pub health: Health,
     /// Probes in a row that failed; more than none makes a healthy node the last choice.
     pub failures: u32,
+    /// Why it cannot create at the moment although it answers; makes it the last choice.
+    pub trouble: Option<Trouble>,
     /// The engine's labels and the built-in ones that constraints see.
     pub labels: BTreeMap<String, String>,
     /// What the engine says of itself.
@@ -66,6 +69,11 @@ impl Node {
         node
     }
 
+    /// Tells whether nothing speaks against giving it something new: it answers at once, and creates there work.
+    pub fn is_fit(&self) -> bool {
+        self.failures == 0 && self.health == Health::Healthy && self.trouble.is_none()
+    }
+
     /// Finds an image by ID, prefix or name.
     pub fn image(&self, reference: &str) -> Option<&Image> {
         self.images
@@ -85,6 +93,13 @@ pub enum Health {
     Pending(String),
     /// Answers.
     Healthy,
+    /// Answers, and takes long for it: the last choice for what is new.
+    Slow {
+        /// Since when.
+        since: Timestamp,
+        /// How long the last late answer took.
+        took: Duration,
+    },
     /// Answered once and does not now.
     Unhealthy {
         /// Since when.
@@ -97,12 +112,12 @@ pub enum Health {
 impl Health {
     /// Tells whether requests are sent there.
     pub fn is_healthy(&self) -> bool {
-        matches!(self, Self::Healthy)
+        matches!(self, Self::Healthy | Self::Slow { .. })
     }
 
     /// Tells whether the node has answered once, so that its name and objects are known.
     pub fn is_known(&self) -> bool {
-        matches!(self, Self::Healthy | Self::Unhealthy { .. })
+        self.is_healthy() || matches!(self, Self::Unhealthy { .. })
     }
 
     /// Returns classic's word for `docker info`.
@@ -110,6 +125,7 @@ impl Health {
         match self {
             Self::New | Self::Pending(_) => "Pending",
             Self::Healthy => "Healthy",
+            Self::Slow { .. } => "Slow",
             Self::Unhealthy { .. } => "Unhealthy",
         }
     }
@@ -118,9 +134,18 @@ impl Health {
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Pending(reason) | Self::Unhealthy { reason, .. } => Some(reason),
-            Self::New | Self::Healthy => None,
+            Self::New | Self::Healthy | Self::Slow { .. } => None,
         }
     }
+}
+
+/// Why an engine that answers cannot create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// When the first create failed for it.
+    pub since: Timestamp,
+    /// What the machine lacks, in the engine's words.
+    pub reason: String,
 }
 
 /// What an engine says of itself (`/info`, `/version`).

@@ -1,5 +1,7 @@
 //! Sends a request on as it is, and its answer back as it comes.
 
+use std::time::Duration;
+
 use http::request::Parts;
 use http::{Request, Response, header};
 use hyper::body::Incoming;
@@ -8,13 +10,16 @@ use super::headers;
 use crate::engine::{self, Engine};
 use crate::net::body::{self, Body};
 
+/// How long an engine may take before it is asked whether it answers at all.
+const SILENCE: Duration = Duration::from_secs(3);
+
 /// Forwards a request to an engine under another target and returns as soon as the answer's head is there.
 ///
 /// # Cancel safety
 /// Dropping the future, or the answer's body, closes the connection to the engine, which cancels the call there.
 ///
 /// # Errors
-/// The engine could not be reached, or broke off before its answer's head.
+/// The engine could not be reached, or broke off or became unhealthy before its answer's head.
 pub async fn forward(
     engine: &Engine,
     mut head: Parts,
@@ -26,12 +31,34 @@ pub async fn forward(
     headers::strip_hop_by_hop(&mut head.headers);
     head.headers.remove(header::HOST);
     head.headers.remove(header::EXPECT);
-    let answer = engine
-        .client()
-        .send(Request::from_parts(head, request_body))
-        .await
-        .inspect_err(|_| engine.suspect())?;
+    let answer = send(engine, Request::from_parts(head, request_body)).await?;
     Ok(passed_on(answer))
+}
+
+/// Sends a request and waits for the answer's head as long as the engine answers anything at all: what is slow to answer
+/// by its nature (a stop, a commit) takes its time, and an engine that hangs keeps nobody waiting for ever.
+pub(super) async fn send(
+    engine: &Engine,
+    request: Request<Body>,
+) -> Result<Response<Incoming>, engine::Error> {
+    let outcome = match request.method().is_safe() {
+        true => "",
+        false => "; whether it was carried out is unknown",
+    };
+    let silent = async {
+        tokio::time::sleep(SILENCE).await;
+        engine.suspect();
+        engine.lost().await
+    };
+    tokio::select! {
+        biased;
+        answer = engine.client().send(request) => answer.inspect_err(|_| engine.suspect()),
+        reason = silent => Err(engine::Error::Lost {
+            node: engine.client().key().to_string(),
+            reason,
+            outcome,
+        }),
+    }
 }
 
 /// Turns an engine's answer into ours.

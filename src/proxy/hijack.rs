@@ -13,7 +13,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 
-use super::forward::passed_on;
+use super::forward::{passed_on, send};
 use super::headers;
 use crate::engine::{self, Engine};
 use crate::net::body::{self, Body};
@@ -69,11 +69,7 @@ pub async fn hijack(
     let connection = header::HeaderValue::from_static("Upgrade");
     head.headers.insert(header::CONNECTION, connection);
     head.headers.insert(header::UPGRADE, protocol);
-    let mut answer = engine
-        .client()
-        .send(Request::from_parts(head, request_body))
-        .await
-        .inspect_err(|_| engine.suspect())?;
+    let mut answer = send(engine, Request::from_parts(head, request_body)).await?;
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(passed_on(answer));
     }

@@ -135,13 +135,14 @@ impl Scheduler {
         if admitted.is_empty() {
             return Err(Refused::All(refused));
         }
-        // A node that missed a probe is the last choice, as classic's health indicator made it.
+        // A node that missed a probe, is slow or has no space left is the last choice, as classic's health indicator
+        // made it.
         // Stable, and the view is ordered by name: equals stay in that order.
         admitted.sort_by_cached_key(|node| {
             let soft = filter::soft_wishes_met(request, node);
             let holds = node.image(&request.image).is_some();
             Reverse((
-                node.failures == 0,
+                node.is_fit(),
                 soft,
                 self.strategy.score(request, node),
                 holds,

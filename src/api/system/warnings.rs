@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::model::{ClusterView, Health, Node};
@@ -15,6 +16,7 @@ pub(super) fn all(view: &ClusterView) -> Vec<String> {
     let mut warnings = Vec::new();
     for node in view.nodes() {
         warnings.extend(health(node));
+        warnings.extend(trouble(node));
         warnings.extend(skew(node));
     }
     warnings.extend(clones(view));
@@ -32,6 +34,12 @@ pub(super) fn all(view: &ClusterView) -> Vec<String> {
 fn health(node: &Node) -> Option<String> {
     match &node.health {
         Health::Healthy => None,
+        Health::Slow { since, took } => Some(format!(
+            "WARNING: node {} is slow since {}: its last late answer took {:.1} s; it is the last choice for new containers",
+            node.name,
+            told(since),
+            took.as_secs_f64()
+        )),
         Health::New => Some(format!(
             "WARNING: engine at {} has not answered yet",
             node.key
@@ -43,9 +51,25 @@ fn health(node: &Node) -> Option<String> {
         Health::Unhealthy { since, reason } => Some(format!(
             "WARNING: node {} is not answering since {}: {reason}",
             node.name,
-            since.strftime("%Y-%m-%dT%H:%M:%SZ")
+            told(since)
         )),
     }
+}
+
+/// Tells that a node answers and yet cannot create.
+fn trouble(node: &Node) -> Option<String> {
+    let trouble = node.trouble.as_ref()?;
+    Some(format!(
+        "WARNING: node {} cannot create containers since {}: {}; it is the last choice for new ones",
+        node.name,
+        told(&trouble.since),
+        trouble.reason
+    ))
+}
+
+/// Writes a time to the second.
+fn told(time: &Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Tells that a node's clock is not ours.

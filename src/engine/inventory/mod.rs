@@ -13,8 +13,9 @@ use jiff::Timestamp;
 pub(crate) use container::Found;
 pub(crate) use lists::{images, networks, volumes};
 
-use crate::model::node::{Containers, Facts};
-use crate::model::{Health, Image, Network, Node, Resources, Volume};
+use super::pulse::Pulse;
+use crate::model::node::{Containers, Facts, Trouble};
+use crate::model::{Image, Network, Node, Resources, Volume};
 
 /// Everything known of one engine, owned by its monitor.
 #[derive(Debug)]
@@ -23,8 +24,6 @@ pub(crate) struct Inventory {
     ip: String,
     overcommit: f64,
     revision: u64,
-    pub(crate) health: Health,
-    pub(crate) failures: u32,
     facts: Arc<Facts>,
     containers: Containers,
     images: Arc<Vec<Image>>,
@@ -41,8 +40,6 @@ impl Inventory {
             ip: String::new(),
             overcommit,
             revision: 0,
-            health: Health::New,
-            failures: 0,
             facts: Arc::default(),
             containers: Containers::default(),
             images: Arc::default(),
@@ -121,7 +118,7 @@ impl Inventory {
     }
 
     /// Makes the next publication.
-    pub(crate) fn freeze(&mut self) -> Node {
+    pub(crate) fn freeze(&mut self, pulse: &Pulse, trouble: Option<&Trouble>) -> Node {
         self.revision += 1;
         let info = &self.facts.info;
         let number = |key: &str| info[key].as_i64().unwrap_or(0);
@@ -134,8 +131,9 @@ impl Inventory {
             engine_id: info["ID"].as_str().unwrap_or_default().to_owned(),
             name: self.name().to_owned(),
             ip: self.ip.clone(),
-            health: self.health.clone(),
-            failures: self.failures,
+            health: pulse.health().clone(),
+            failures: pulse.failures(),
+            trouble: trouble.cloned(),
             labels: labels(info),
             facts: Arc::clone(&self.facts),
             capacity: Resources {

@@ -15,7 +15,7 @@ impl Filter for Health {
 
     fn check(&self, _: &Request, node: &Node) -> Result<(), Refusal> {
         Err(Refusal::unhealthy(match &node.health {
-            model::Health::Healthy => return Ok(()),
+            model::Health::Healthy | model::Health::Slow { .. } => return Ok(()),
             model::Health::New => "is being connected to".to_owned(),
             model::Health::Pending(reason) => format!("could not be taken in ({reason})"),
             model::Health::Unhealthy { since, reason } => {

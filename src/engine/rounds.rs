@@ -1,0 +1,115 @@
+//! The task that asks an engine again and again whether it answers.
+//!
+//! A round ends with the first answer. Silence starts another try beside the first: a dead connection is told from a
+//! slow engine, and an engine that needs longer than one deadline is heard all the same.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+
+use super::backoff::Backoff;
+use super::probe::{API_NEWEST, Probe};
+use super::{Client, Error, Settings};
+use crate::model::node::Facts;
+
+/// Tries of one round.
+const TRIES: u32 = 3;
+/// How soon a failed try is repeated, and a poke is followed.
+const AGAIN: Duration = Duration::from_millis(200);
+/// The longest wait between rounds while an engine does not answer.
+const SELDOM: Duration = Duration::from_secs(4);
+
+/// What a round learned.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    /// What the engine says of itself.
+    pub(crate) facts: Facts,
+    /// How long it took from the start of the round.
+    pub(crate) took: Duration,
+}
+
+/// Asks until the monitor is gone: calmly while the engine answers, at once after a failure, then ever more seldom.
+/// Each silence of a deadline and each failed try is reported as an error of its own.
+pub(crate) async fn run(
+    client: Client,
+    settings: Settings,
+    poke: Arc<Notify>,
+    report: mpsc::Sender<Result<Answered, Error>>,
+) {
+    let mut round = Round {
+        // An answer may come late; how long silence is borne is counted here.
+        probe: Probe::new(client.clone(), settings.probe_deadline * TRIES),
+        client,
+        deadline: settings.probe_deadline,
+        api: None,
+        report,
+    };
+    let mut backoff = Backoff::new(AGAIN, SELDOM);
+    loop {
+        let Some(answered) = round.run().await else {
+            return;
+        };
+        let wait = if answered {
+            backoff.reset();
+            settings.probe_interval
+        } else {
+            backoff.wait()
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            // A burst of failing requests causes one round, not one each.
+            () = poke.notified(), if answered => tokio::time::sleep(AGAIN).await,
+        }
+    }
+}
+
+struct Round {
+    client: Client,
+    probe: Probe,
+    deadline: Duration,
+    /// The API version that the engine was last spoken to with, as minor number.
+    api: Option<u16>,
+    report: mpsc::Sender<Result<Answered, Error>>,
+}
+
+impl Round {
+    /// Runs one round; `None` when nobody listens any more, else whether the engine answered.
+    async fn run(&mut self) -> Option<bool> {
+        let started = Instant::now();
+        let mut tries = FuturesUnordered::new();
+        tries.push(self.probe.facts(self.api));
+        let mut tried = 1;
+        let mut silence = Box::pin(tokio::time::sleep(self.deadline));
+        loop {
+            let error = tokio::select! {
+                Some(result) = tries.next() => match result {
+                    Ok(facts) => {
+                        drop(tries);
+                        self.api = Some(facts.api_max.min(API_NEWEST).max(facts.api_min));
+                        let took = started.elapsed();
+                        self.report.send(Ok(Answered { facts, took })).await.ok()?;
+                        return Some(true);
+                    }
+                    Err(error) => error,
+                },
+                () = &mut silence => Error::Timeout {
+                    node: self.client.key().to_string(),
+                    after: self.deadline,
+                },
+            };
+            self.report.send(Err(error)).await.ok()?;
+            if tried == TRIES {
+                return Some(false);
+            }
+            tried += 1;
+            if tries.is_empty() {
+                tokio::time::sleep(AGAIN).await;
+            }
+            tries.push(self.probe.facts(self.api));
+            silence.set(tokio::time::sleep(self.deadline));
+        }
+    }
+}
