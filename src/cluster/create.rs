@@ -320,7 +320,23 @@ async fn look_for(engine: &Engine, identity: &str) -> Option<String> {
             }
             Err(_) => answering_since = None,
         }
-        tokio::time::sleep(backoff.wait()).await;
+        tokio::select! {
+            () = tokio::time::sleep(backoff.wait()) => {}
+            // It may be gone again before it is asked for.
+            id = shown(engine, identity) => return Some(id),
+        }
     }
     None
+}
+
+/// Returns the ID of the container with this identity once the engine's node shows it.
+async fn shown(engine: &Engine, identity: &str) -> String {
+    let mut node = engine.subscribe();
+    let made = |c: &&Arc<Container>| c.swarm_id() == Some(identity);
+    let found = |n: &Arc<Node>| n.containers.iter().find(made).map(|c| c.id.to_string());
+    let shown = node.wait_for(|n| found(n).is_some()).await;
+    match shown.ok().and_then(|n| found(&n)) {
+        Some(id) => id,
+        None => std::future::pending().await,
+    }
 }

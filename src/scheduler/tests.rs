@@ -174,6 +174,34 @@ fn each_filter_says_why_it_alone_refuses_a_node() {
 }
 
 #[test]
+fn a_node_in_trouble_is_the_last_choice_and_not_refused() {
+    let since = "2026-11-24T12:03:11Z".parse().unwrap();
+    let mut missed = node("a-missed", 4, 8);
+    missed.failures = 1;
+    let mut slow = node("b-slow", 4, 8);
+    let took = std::time::Duration::from_secs(2);
+    slow.health = Health::Slow { since, took };
+    let mut full = node("c-full", 4, 8);
+    let reason = "no space left on device".to_owned();
+    full.trouble = Some(crate::model::node::Trouble { since, reason });
+    let mut busy = node("z-busy", 4, 8);
+    put(&mut busy, "x", asks(3, GIB).resources);
+    let placed = |nodes: &[Node]| {
+        let placement = scheduler("spread").place(&asks(1, GIB), &view(nodes));
+        let candidates = placement.unwrap().candidates;
+        candidates
+            .iter()
+            .map(|n| n.name.clone())
+            .collect::<Vec<_>>()
+    };
+    for troubled in [&missed, &slow, &full] {
+        let order = placed(&[troubled.clone(), busy.clone()]);
+        assert_eq!(order, ["z-busy", troubled.name.as_str()]);
+    }
+    assert_eq!(placed(&[full]), ["c-full"]);
+}
+
+#[test]
 fn classic_sentences_are_said_where_classic_said_them() {
     let mut down = node("a", 1, 1);
     down.health = Health::Pending("refused".into());

@@ -1,15 +1,19 @@
-//! A relay before one engine that keeps what is sent to it, so that tests see a request as the engine does.
+//! A relay before one engine that keeps what is sent to it, so that tests see a request as the engine does, and that
+//! can hold the answers back as a slow engine would.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// A relay on a free port of loopback; its threads end with their connections.
 #[derive(Debug)]
 pub(crate) struct Relay {
     addr: String,
     heard: Arc<Mutex<Vec<u8>>>,
+    delay_ms: Arc<AtomicU64>,
 }
 
 impl Relay {
@@ -19,6 +23,8 @@ impl Relay {
         let addr = listener.local_addr().unwrap().to_string();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let (engine, keep) = (engine.to_owned(), Arc::clone(&heard));
+        let delay_ms = Arc::new(AtomicU64::new(0));
+        let held = Arc::clone(&delay_ms);
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (Ok(client), Ok(engine)) = (client, TcpStream::connect(&engine)) else {
@@ -31,10 +37,25 @@ impl Relay {
                         keep.lock().unwrap().extend_from_slice(bytes)
                     });
                 });
-                thread::spawn(move || copy(back.0, back.1, |_| ()));
+                let held = Arc::clone(&held);
+                thread::spawn(move || {
+                    copy(back.0, back.1, |_| {
+                        thread::sleep(Duration::from_millis(held.load(Ordering::Relaxed)));
+                    });
+                });
             }
         });
-        Self { addr, heard }
+        Self {
+            addr,
+            heard,
+            delay_ms,
+        }
+    }
+
+    /// Holds everything that the engine says from now on back for so long.
+    pub(crate) fn hold(&self, delay: Duration) {
+        let delay = u64::try_from(delay.as_millis()).unwrap();
+        self.delay_ms.store(delay, Ordering::Relaxed);
     }
 
     /// Returns where it listens.

@@ -125,7 +125,7 @@ fn id_file(node: &Node) -> String {
 mod tests {
     use super::*;
     use crate::api::fixture::{down, node, view};
-    use crate::model::node::Facts;
+    use crate::model::node::{Facts, Trouble};
 
     #[test]
     fn each_trouble_is_told_in_one_line() {
@@ -153,6 +153,16 @@ mod tests {
         );
         let mut old = down(node("c"));
         old.facts = facts("20.10.24", -60_000, Value::Null);
+        let since = "2026-11-24T11:50:00Z".parse().unwrap();
+        let mut slow = node("d");
+        slow.health = Health::Slow {
+            since,
+            took: std::time::Duration::from_millis(2200),
+        };
+        slow.trouble = Some(Trouble {
+            since,
+            reason: "no space left on device".into(),
+        });
         let pending = Node {
             key: "10.0.0.9:2375".into(),
             health: Health::Pending("connection refused".into()),
@@ -163,10 +173,12 @@ mod tests {
             "WARNING: the clock of node a is 2.5 s ahead of this machine's: times in logs and events do not agree",
             "WARNING: node c is not answering since 2026-11-24T11:50:00Z: connection refused",
             "WARNING: the clock of node c is 60.0 s behind this machine's: times in logs and events do not agree",
+            "WARNING: node d is slow since 2026-11-24T11:50:00Z: its last late answer took 2.2 s; it is the last choice for new containers",
+            "WARNING: node d cannot create containers since 2026-11-24T11:50:00Z: no space left on device; it is the last choice for new ones",
             "WARNING: the engines at a:2375 (a) and b:2375 (b) have the same ID SAME: machines were cloned, or one is listed twice; on each clone stop dockerd, delete /data/engine-id (and /etc/docker/key.json if it is there) and start it again",
             "WARNING: a: No swap limit support",
         ];
-        assert_eq!(all(&view(vec![a, b, old, pending])), expected);
+        assert_eq!(all(&view(vec![a, b, old, slow, pending])), expected);
         assert_eq!(id_file(&node("x")), "/etc/docker/key.json");
         assert!(all(&view(vec![node("x")])).is_empty());
     }

@@ -1,9 +1,11 @@
 //! One engine breaks in one way: the others do not feel it, users learn of it, and nothing is lost or doubled.
 
 mod cut;
+mod full;
 mod hung;
 mod killed;
 mod lost_answer;
+mod slow;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,8 +16,8 @@ use crate::support::caller::{Answer, Caller, on};
 use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Lab, Spec, eventually};
 
-/// How soon a change of an engine's health must show. The promise is 10 s; the rest is for a busy machine.
-const NOTICED: Duration = Duration::from_secs(15);
+/// How soon a change of an engine's health must show at the defaults.
+const NOTICED: Duration = Duration::from_secs(10);
 /// How long any call that needs no broken engine may take, even on a busy machine.
 const PROMPT: Duration = Duration::from_secs(5);
 /// How long streams may take to end once their engine is gone.
@@ -32,7 +34,12 @@ struct Scene {
 impl Scene {
     /// Starts everything.
     fn start() -> Self {
-        let lab = Lab::start(&Spec::mixed()).unwrap();
+        Self::of(&Spec::mixed())
+    }
+
+    /// Starts everything on these engines.
+    fn of(spec: &Spec) -> Self {
+        let lab = Lab::start(spec).unwrap();
         let flotilla = Flotilla::before(&lab);
         let caller = Caller::new(flotilla.addr());
         let ids = (0..3)
@@ -77,6 +84,27 @@ impl Scene {
         })
         .unwrap();
         println!("healthy after {:?}", started.elapsed());
+    }
+
+    /// Returns the warnings of `docker info` that name node1.
+    fn warnings(&self) -> Vec<String> {
+        let info = self.caller.get("/info").expect(200).json();
+        let all = info["Warnings"].as_array().cloned().unwrap_or_default();
+        let texts = all.iter().filter_map(Value::as_str);
+        texts
+            .filter(|w| w.starts_with("WARNING: node node1 "))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Creates so many containers at whatever node is chosen and returns how many node1 got.
+    fn placed_on_node1(&self, count: usize) -> usize {
+        let ids: Vec<_> = (0..count)
+            .map(|_| self.caller.create("", &json!({})).expect(201).id())
+            .collect();
+        let on = |id: &String| self.caller.get(&format!("/containers/{id}/json")).json();
+        let all = ids.iter().map(on);
+        all.filter(|c| c["Node"]["Name"] == "node1").count()
     }
 
     /// Returns a container's entry in the list of all.

@@ -65,7 +65,7 @@ impl Engine {
             name: spec.name.clone(),
             release: spec.release,
             launch: Launch::prepare(spec, &folder, &address, &cgroup, cache, registry),
-            machine: Machine::start(&spec.name, &folder, &host.space)?,
+            machine: Machine::start(&spec.name, &folder, &host.space, spec.disk_mib)?,
             address,
             host,
             folder,

@@ -9,9 +9,12 @@ use std::process::{Child, Command, Stdio};
 use super::Error;
 
 /// Gives the machine its host name, its own /etc/docker (20.10 keeps the engine's ID there) and its own
-/// /run/containerd (28 puts the shims' sockets there), says so, and holds the namespaces.
+/// /run/containerd (28 puts the shims' sockets there), a small disk if it is to have one, says so, and holds the
+/// namespaces.
 const SCRIPT: &str = r#"hostname "$1" && mount --bind "$2/etc" /etc/docker \
-    && mount --bind "$2/run" /run/containerd && echo ready && exec sleep infinity >/dev/null"#;
+    && mount --bind "$2/run" /run/containerd \
+    && if [ -n "$3" ]; then mount -t tmpfs -o "size=$3m" flotilla-lab "$2/data"; fi \
+    && echo ready && exec sleep infinity >/dev/null"#;
 
 /// A sleeping process in mount, host name and network namespaces of its own; the watcher ends it.
 #[derive(Debug)]
@@ -21,7 +24,12 @@ pub(super) struct Machine {
 
 impl Machine {
     /// Makes the namespaces around an existing network namespace.
-    pub(super) fn start(name: &str, folder: &Path, network_space: &str) -> Result<Self, Error> {
+    pub(super) fn start(
+        name: &str,
+        folder: &Path,
+        network_space: &str,
+        disk_mib: Option<u32>,
+    ) -> Result<Self, Error> {
         let own = ["etc", "run", "data", "exec"].map(|name| folder.join(name));
         let mount_points = ["/etc/docker", "/run/containerd"].map(PathBuf::from);
         for path in own.into_iter().chain(mount_points) {
@@ -34,6 +42,7 @@ impl Machine {
                 "unshare", "--mount", "--uts", "sh", "-c", SCRIPT, "sh", name,
             ])
             .arg(folder)
+            .arg(disk_mib.map_or_else(String::new, |mib| mib.to_string()))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -35,6 +35,8 @@ pub(crate) struct EngineSpec {
     pub(crate) labels: Vec<(String, String)>,
     /// Listens with TLS when given, else in plain text on port 2375.
     pub(crate) tls: Option<TlsFiles>,
+    /// A small disk of its own for the engine's data, in MiB; the machine's disk when there is none.
+    pub(crate) disk_mib: Option<u32>,
     /// More arguments for dockerd, `--live-restore` for instance.
     pub(crate) args: Vec<String>,
 }
@@ -56,6 +58,7 @@ impl EngineSpec {
             release,
             labels: Vec::new(),
             tls: None,
+            disk_mib: None,
             args: Vec::new(),
         }
     }
@@ -69,6 +72,12 @@ impl EngineSpec {
     /// Makes it listen on port 2376 with these certificates.
     pub(crate) fn tls(mut self, files: TlsFiles) -> Self {
         self.tls = Some(files);
+        self
+    }
+
+    /// Gives it a disk of its own of this size.
+    pub(crate) fn disk(mut self, mib: u32) -> Self {
+        self.disk_mib = Some(mib);
         self
     }
 

@@ -1,0 +1,100 @@
+//! An engine whose disk is full: it answers, and creates nothing.
+
+use super::{NOTICED, Scene};
+use crate::support::caller::on;
+use crate::support::lab::{EngineSpec, Release, Spec, eventually, output};
+
+#[test]
+fn creates_go_elsewhere_while_a_disk_is_full() {
+    let spec = Spec::with([
+        EngineSpec::new("node0", Release::V20),
+        EngineSpec::new("node1", Release::V28).disk(96),
+        EngineSpec::new("node2", Release::V28),
+    ]);
+    let scene = Scene::of(&spec);
+    let engine = scene.lab.engine("node1");
+    let sh = |script: &str| {
+        let mut command = engine.on_machine("/bin/sh");
+        output(command.args(["-c", script]).current_dir("/")).unwrap()
+    };
+    let fill = engine.folder().join("data/fill");
+    let fill = fill.display();
+    sh(&format!(
+        "dd if=/dev/zero of={fill} bs=4096 2>/dev/null; true"
+    ));
+
+    // With node1 emptier than the others, it is the first choice until it says what is wrong.
+    for n in 0..4 {
+        let node = ["node0", "node2"][n % 2];
+        scene.caller.create("", &on(node)).expect(201);
+    }
+    assert_eq!(scene.placed_on_node1(2), 0);
+    let warnings = eventually(NOTICED, || match scene.warnings() {
+        none if none.is_empty() => Err(none),
+        some => Ok(some),
+    })
+    .unwrap();
+    let [warning] = &warnings[..] else {
+        panic!("{warnings:?}");
+    };
+    assert!(warning.starts_with("WARNING: node node1 cannot create containers since 20"));
+    let end = ": no space left on device; it is the last choice for new ones";
+    assert!(warning.ends_with(end), "{warning}");
+    // What it has goes on, and who insists on it gets its own words.
+    assert_eq!(scene.listed(&scene.ids[1]).unwrap()["State"], "running");
+    let insisted = scene.caller.create("there", &on("node1")).expect(500);
+    assert!(
+        insisted.message().contains("no space left on device"),
+        "{insisted:?}"
+    );
+    assert!(
+        !scene
+            .caller
+            .containers()
+            .iter()
+            .any(|c| c["Names"][0] == "/there")
+    );
+
+    sh(&format!("rm {fill}"));
+    scene.caller.create("there", &on("node1")).expect(201);
+    eventually(NOTICED, || match scene.warnings() {
+        none if none.is_empty() => Ok(()),
+        some => Err(some),
+    })
+    .unwrap();
+    assert_eq!(scene.placed_on_node1(1), 1, "it is the emptiest");
+}
+
+#[test]
+fn a_full_disk_is_tried_again_after_a_while() {
+    let spec = Spec::with([
+        EngineSpec::new("node0", Release::V28),
+        EngineSpec::new("node1", Release::V28).disk(96),
+        EngineSpec::new("node2", Release::V28),
+    ]);
+    let scene = Scene::of(&spec);
+    let engine = scene.lab.engine("node1");
+    let fill = engine.folder().join("data/fill");
+    let fill = fill.display();
+    let sh = |script: &str| {
+        let mut command = engine.on_machine("/bin/sh");
+        output(command.args(["-c", script]).current_dir("/")).unwrap()
+    };
+    sh(&format!(
+        "dd if=/dev/zero of={fill} bs=4096 2>/dev/null; true"
+    ));
+    scene.caller.create("", &on("node1")).expect(500);
+    assert_eq!(scene.placed_on_node1(4), 0);
+    sh(&format!("rm {fill}"));
+    // Nobody tells that there is room again; sooner or later a create finds out.
+    eventually(NOTICED * 2, || match scene.placed_on_node1(1) {
+        1 => Ok(()),
+        _ => Err(scene.warnings()),
+    })
+    .unwrap();
+    eventually(NOTICED, || match scene.warnings() {
+        none if none.is_empty() => Ok(()),
+        some => Err(some),
+    })
+    .unwrap();
+}

@@ -1,0 +1,60 @@
+//! An engine that answers late: used last, and never given up.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::NOTICED;
+use crate::support::caller::{Caller, on};
+use crate::support::flotilla::Flotilla;
+use crate::support::lab::{Lab, Spec, eventually};
+use crate::support::relay::Relay;
+
+#[test]
+fn a_slow_engine_is_the_last_choice_and_still_serves() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let address = |name: &str| lab.engine(name).address();
+    let relay = Relay::before(&address("node1"));
+    let all = format!("{},{},{}", address("node0"), relay.addr(), address("node2"));
+    let flotilla = Flotilla::start(lab.folder(), &[], &all);
+    flotilla.wait_for_nodes(3);
+    let caller = Caller::new(flotilla.addr());
+    let old = caller.run_on("node1", "old");
+    let word = || {
+        let info = caller.get("/info").expect(200).json();
+        let lines = info["SystemStatus"].as_array().unwrap().clone();
+        let mut of_node1 = lines.into_iter().skip_while(|l| l[0] != " node1");
+        of_node1.find(|l| l[0] == "  └ Status").unwrap()[1].clone()
+    };
+    let becomes = |wanted: &str| {
+        eventually(NOTICED * 2, || match word() {
+            now if now == wanted => Ok(()),
+            other => Err(other),
+        })
+        .unwrap();
+    };
+    let placed_on_node1 = |count| {
+        let made: Vec<_> = (0..count)
+            .map(|_| caller.create("", &json!({})).expect(201).id())
+            .collect();
+        let inspect = |id: &String| caller.get(&format!("/containers/{id}/json")).json();
+        let on_node1 = made.iter().map(inspect);
+        on_node1.filter(|c| c["Node"]["Name"] == "node1").count()
+    };
+
+    relay.hold(Duration::from_millis(1300));
+    becomes("Slow");
+    let info = caller.get("/info").body;
+    let warning = "WARNING: node node1 is slow since 20";
+    assert!(info.contains(warning), "{info}");
+    assert_eq!(placed_on_node1(6), 0);
+    let entry = caller.containers().into_iter().find(|c| c["Id"] == *old);
+    assert_eq!(entry.unwrap()["State"], "running");
+    caller.get("/containers/old/json").expect(200);
+    caller.create("insisted", &on("node1")).expect(201);
+    assert_eq!(word(), "Slow");
+
+    relay.hold(Duration::ZERO);
+    becomes("Healthy");
+    assert!(placed_on_node1(1) == 1, "it has the fewest");
+}
