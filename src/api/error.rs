@@ -195,6 +195,7 @@ fn of_cluster(error: &cluster::Error) -> StatusCode {
         E::Refused(_) => StatusCode::CONFLICT,
         E::Unreachable { .. } | E::NoHealthyNode => StatusCode::SERVICE_UNAVAILABLE,
         E::Engine(error) => of_engine(error),
+        E::Image { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         E::Unknown { .. } => StatusCode::GATEWAY_TIMEOUT,
     }
 }

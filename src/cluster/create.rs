@@ -11,8 +11,10 @@ use http::{HeaderMap, Request as HttpRequest, StatusCode, header};
 
 use super::reservation::{Lost, Reservation};
 use super::spec::Spec;
-use super::{Cluster, Error, Members};
+use super::supply::{Supply, Wanted};
+use super::{Cluster, Error, Members, transfer};
 use crate::engine::{self, Engine, Refresh};
+use crate::model::raw::Object;
 use crate::model::{ClusterView, Container, Node, SWARM_ID_LABEL};
 use crate::net::body;
 
@@ -68,18 +70,30 @@ pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
     let mut unreachable: Vec<Arc<str>> = Vec::new();
     let mut last = None;
     let mut retries = create.retries;
+    let mut notes: Vec<String> = Vec::new();
     for _ in 0..ROUNDS {
         let members = cluster.members();
-        let (node, reservation) = match choose(&cluster, &members, &create, &unreachable) {
+        let chosen = match choose(&cluster, &members, &create, &unreachable) {
             Ok(Some(chosen)) => chosen,
             // Lost to others on every node: look again at what is left.
             Ok(None) => continue,
             // Whoever could have taken it could not be reached.
             Err(error) => return Err(last.unwrap_or(error)),
         };
+        let Chosen {
+            node,
+            supply: needed,
+            reservation,
+        } = chosen;
         let Some(engine) = members.engine(&node.key).cloned() else {
             continue;
         };
+        if let Err(error) = supply(&cluster, &engine, &create, needed).await {
+            unreachable.push(Arc::clone(&node.key));
+            notes.push(error.to_string());
+            last = Some(error);
+            continue;
+        }
         match bind(&engine, &create).await {
             // The engine says that it did not create it: another may.
             Ok(answer) if answer.status.is_server_error() => {
@@ -97,6 +111,7 @@ pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
                 if node.trouble.is_some() && answer.status.is_success() {
                     engine.created(Ok(()));
                 }
+                let answer = with_warnings(answer, &notes);
                 return finish(&cluster, &engine, reservation, answer).await;
             }
             Err(error) if error.is_unsent() => {
@@ -115,6 +130,24 @@ pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
     }))
 }
 
+/// Adds what went wrong on the way to the `Warnings` of a create that worked in the end.
+fn with_warnings(mut answer: Answer, notes: &[String]) -> Answer {
+    if notes.is_empty() || !answer.status.is_success() {
+        return answer;
+    }
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    let Ok(mut created) = Object::parse(text.trim()) else {
+        return answer;
+    };
+    let mut all: Vec<String> = created.decode("Warnings").unwrap_or_default();
+    all.extend_from_slice(notes);
+    if let Ok(list) = serde_json::to_string(&all) {
+        created.set("Warnings", list);
+        answer.body = format!("{}\n", created.to_json()).into();
+    }
+    answer
+}
+
 /// Makes the error of an engine's answer, for the case that no other node can take the create.
 fn refused(engine: &Engine, answer: &Answer) -> engine::Error {
     engine::Error::Status {
@@ -124,13 +157,41 @@ fn refused(engine: &Engine, answer: &Answer) -> engine::Error {
     }
 }
 
+/// Brings the image to the node if it has to be.
+async fn supply(
+    cluster: &Cluster,
+    engine: &Engine,
+    create: &Create,
+    supply: Supply,
+) -> Result<(), Error> {
+    let reference = &create.spec.request.image;
+    let headers = &create.headers;
+    match supply {
+        Supply::Here => Ok(()),
+        Supply::Copy(source) => transfer::copy(cluster, engine, &source).await,
+        Supply::Pull => transfer::pull(cluster, engine, reference, headers).await,
+        Supply::Nowhere if headers.contains_key("x-registry-auth") => {
+            transfer::pull(cluster, engine, reference, headers).await
+        }
+        // The engine says in its own words that it has none; clients then pull and come again.
+        Supply::Nowhere => Ok(()),
+    }
+}
+
+/// A node, what it still needs, and the promise that it is ours.
+struct Chosen {
+    node: Arc<Node>,
+    supply: Supply,
+    reservation: Reservation,
+}
+
 /// Picks and reserves a node; `None` when every candidate was lost to another create in the meantime.
 fn choose(
     cluster: &Cluster,
     members: &Members,
     create: &Create,
     unreachable: &[Arc<str>],
-) -> Result<Option<(Arc<Node>, Reservation)>, Error> {
+) -> Result<Option<Chosen>, Error> {
     let request = &create.spec.request;
     if let Some(name) = &request.name {
         // Said before any complaint about room, as an engine does.
@@ -144,16 +205,25 @@ fn choose(
         .scheduler()
         .place(request, &view)
         .map_err(Error::Refused)?;
-    // A node without the image would answer 404 although another that passes has it.
-    let holds = |n: &&Arc<Node>| n.image(&request.image).is_some();
-    let holders = placement.candidates.iter().filter(holds);
-    let others = placement.candidates.iter().filter(|n| !holds(n));
-    for node in holders.chain(others) {
+    let wanted = Wanted::new(members, &request.image);
+    let candidates = placement.candidates.iter();
+    let mut candidates: Vec<_> = candidates.map(|n| (n, wanted.on(n))).collect();
+    // Stable: where the image may not come to, only if there is no other place.
+    candidates.sort_by_key(|(_, supply)| match supply {
+        Supply::Here | Supply::Copy(_) => 0,
+        Supply::Pull => 1,
+        Supply::Nowhere => 2,
+    });
+    for (node, supply) in candidates {
         let stand_in = Arc::clone(&create.spec.stand_in);
         match reserved.reserve(cluster, request, node, stand_in) {
             Ok(reservation) => {
                 tracing::debug!(node = %node.name, name = ?request.name, "placed");
-                return Ok(Some((Arc::clone(node), reservation)));
+                return Ok(Some(Chosen {
+                    node: Arc::clone(node),
+                    supply,
+                    reservation,
+                }));
             }
             Err(Lost::Name(error)) => return Err(error),
             Err(Lost::Node) => {}

@@ -80,6 +80,18 @@ pub enum Error {
     /// An engine failed.
     #[error(transparent)]
     Engine(#[from] engine::Error),
+    /// The image could not be brought to the node that was chosen.
+    #[error("image {image} could not be {how} to {node}: {reason}")]
+    Image {
+        /// What the user calls it.
+        image: String,
+        /// The node.
+        node: String,
+        /// `copied from node0` or `pulled`.
+        how: String,
+        /// What happened.
+        reason: String,
+    },
     /// An engine took a create and its outcome is not known.
     #[error(
         "{node} was asked to create {what} but did not answer: {reason}. The outcome is unknown; it is being checked, and the name stays reserved until then. See: docker ps -a --filter label={label}={id}"

@@ -11,6 +11,8 @@ pub mod members;
 pub mod reservation;
 pub mod resolve;
 pub mod spec;
+pub mod supply;
+pub mod transfer;
 
 use std::sync::Arc;
 
@@ -33,6 +35,7 @@ pub struct Cluster {
     scheduler: Arc<Scheduler>,
     reservations: reservation::Reservations,
     execs: execs::Execs,
+    transfers: transfer::Transfers,
     events: broadcast::Sender<Arc<Event>>,
 }
 
@@ -48,6 +51,7 @@ impl Cluster {
             scheduler: Arc::new(scheduler),
             reservations: reservation::Reservations::default(),
             execs: execs::Execs::default(),
+            transfers: transfer::Transfers::default(),
             events,
         }
     }
@@ -78,6 +82,11 @@ impl Cluster {
     /// Returns the owners of execs.
     pub fn execs(&self) -> &execs::Execs {
         &self.execs
+    }
+
+    /// Returns the images on their way.
+    pub fn transfers(&self) -> &transfer::Transfers {
+        &self.transfers
     }
 
     /// Subscribes to the events of all engines from now on.

@@ -117,8 +117,7 @@ pub fn image_holders<'a>(
         .collect()
 }
 
-/// Finds the image that one reference means for everybody: of several IDs under one tag that of most nodes, then
-/// that of the node with the lowest name, so that the answer does not move between calls.
+/// Finds the image that one reference means for everybody; see [`meant`].
 ///
 /// # Errors
 /// No healthy node has it.
@@ -126,17 +125,27 @@ pub fn image<'a>(
     members: &'a Members,
     reference: &str,
 ) -> Result<(&'a Arc<Node>, &'a Engine, &'a Image), Error> {
-    let holders = image_holders(members, reference);
+    meant(&image_holders(members, reference), reference).ok_or_else(|| Error::NotFound {
+        kind: Kind::Image,
+        name: reference.to_owned(),
+    })
+}
+
+/// Chooses among the images of one name: the one that the tag came to last, as on one engine, where a tag moves. Of
+/// those that no move is known of, the youngest, then that of most nodes, then that of the node with the lowest name:
+/// the answer does not change between calls.
+pub fn meant<'a>(
+    holders: &[(&'a Arc<Node>, &'a Engine, &'a Image)],
+    reference: &str,
+) -> Option<(&'a Arc<Node>, &'a Engine, &'a Image)> {
     let count = |id: &str| holders.iter().filter(|(_, _, i)| i.id == id).count();
-    holders
-        .iter()
-        .copied()
-        .rev()
-        .max_by_key(|(_, _, image)| count(&image.id))
-        .ok_or_else(|| Error::NotFound {
-            kind: Kind::Image,
-            name: reference.to_owned(),
-        })
+    let last_move = |id: &str| {
+        let same = holders.iter().filter(|(_, _, i)| i.id == id);
+        same.filter_map(|(_, _, i)| i.moved_at(reference)).max()
+    };
+    let rank = |id: &str, created| (last_move(id), created, count(id));
+    let holders = holders.iter().copied().rev();
+    holders.max_by_key(|(_, _, image)| rank(&image.id, image.created_seconds))
 }
 
 /// Finds a network: full ID, name (`net`, `node0/net`), unique ID prefix. Predefined names mean those of the first

@@ -1,6 +1,9 @@
 //! Images as a node lists them.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
+use jiff::Timestamp;
 
 /// One image on one node.
 #[derive(Clone, Debug, Default)]
@@ -11,10 +14,12 @@ pub struct Image {
     pub parent_id: String,
     /// `repository:tag` names.
     pub tags: Vec<String>,
+    /// When a tag was seen to come to this image; tags that it had when the engine was first read are missing.
+    pub moved: BTreeMap<String, Timestamp>,
     /// `repository@digest` names.
     pub digests: Vec<String>,
     /// Labels as the list shows them.
-    pub labels: std::collections::BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
     /// Unix time of the build, in seconds.
     pub created_seconds: i64,
     /// Whether only `all=1` lists it (an intermediate layer of the classic builder).
@@ -38,6 +43,18 @@ impl Image {
         all_hex && hex.starts_with(wanted)
     }
 
+    /// Returns this image's own tag that `reference` means.
+    pub fn tag(&self, reference: &str) -> Option<&str> {
+        let wanted = with_tag(familiar(reference));
+        let mut tags = self.tags.iter();
+        tags.find(|t| familiar(t) == wanted).map(String::as_str)
+    }
+
+    /// Returns when the tag that `reference` means was seen to come to this image.
+    pub fn moved_at(&self, reference: &str) -> Option<Timestamp> {
+        self.moved.get(self.tag(reference)?).copied()
+    }
+
     /// Tells whether `reference` names one of this image's tags or digests.
     pub fn has_name(&self, reference: &str) -> bool {
         let wanted = familiar(reference);
@@ -51,9 +68,13 @@ impl Image {
                     .is_some_and(|(r, own)| r == repository && own == digest)
             });
         }
-        let tagged = with_tag(wanted);
-        self.tags.iter().any(|t| familiar(t) == tagged)
+        self.tag(wanted).is_some()
     }
+}
+
+/// Tells whether `reference` names an image by its content: `repo@sha256:…`.
+pub fn is_digest(reference: &str) -> bool {
+    reference.contains('@')
 }
 
 /// Returns the short form that users write: without `docker.io/` and `library/`.

@@ -173,31 +173,6 @@ fn a_load_reaches_all_nodes_without_the_archive_in_memory() {
     );
 }
 
-#[test]
-fn a_container_goes_where_its_image_is() {
-    let lab = Lab::start(&Spec::mixed()).unwrap();
-    let flotilla = Flotilla::before(&lab);
-    output(
-        lab.engine("node1")
-            .docker()
-            .args(["tag", "busybox", "only:here"]),
-    )
-    .unwrap();
-    for _ in 0..3 {
-        let name = docker(
-            &flotilla,
-            &lab,
-            &["run", "--rm", "-d", "only:here", "sleep", "60"],
-        )
-        .unwrap();
-        let node = "{{.Node.Name}}";
-        assert_eq!(
-            docker(&flotilla, &lab, &["inspect", "-f", node, name.trim()]).unwrap(),
-            "node1"
-        );
-    }
-}
-
 /// Returns the most memory the process ever had resident, in kB.
 fn peak_kb(flotilla: &Flotilla) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", flotilla.pid())).unwrap();

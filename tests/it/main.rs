@@ -9,6 +9,7 @@ mod support;
 mod bad_input;
 mod cli;
 mod compose;
+mod copies;
 mod differences;
 mod events;
 mod faults;

@@ -14,6 +14,7 @@ pub(crate) struct Relay {
     addr: String,
     heard: Arc<Mutex<Vec<u8>>>,
     delay_ms: Arc<AtomicU64>,
+    refused: Arc<Mutex<Option<String>>>,
 }
 
 impl Relay {
@@ -25,16 +26,25 @@ impl Relay {
         let (engine, keep) = (engine.to_owned(), Arc::clone(&heard));
         let delay_ms = Arc::new(AtomicU64::new(0));
         let held = Arc::clone(&delay_ms);
+        let refused = Arc::new(Mutex::new(None::<String>));
+        let refuses = Arc::clone(&refused);
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (Ok(client), Ok(engine)) = (client, TcpStream::connect(&engine)) else {
                     continue;
                 };
                 let back = (engine.try_clone().unwrap(), client.try_clone().unwrap());
-                let keep = Arc::clone(&keep);
+                let (keep, refuses) = (Arc::clone(&keep), Arc::clone(&refuses));
                 thread::spawn(move || {
+                    let end = client.try_clone().unwrap();
                     copy(client, engine, |bytes| {
-                        keep.lock().unwrap().extend_from_slice(bytes)
+                        keep.lock().unwrap().extend_from_slice(bytes);
+                        let refused = refuses.lock().unwrap();
+                        let text = String::from_utf8_lossy(bytes);
+                        if refused.as_ref().is_some_and(|mark| text.contains(mark)) {
+                            // It may be closed already.
+                            let _ = end.shutdown(Shutdown::Both);
+                        }
                     });
                 });
                 let held = Arc::clone(&held);
@@ -49,7 +59,13 @@ impl Relay {
             addr,
             heard,
             delay_ms,
+            refused,
         }
+    }
+
+    /// Closes every connection on which a request holds `mark` from now on.
+    pub(crate) fn refuse(&self, mark: &str) {
+        *self.refused.lock().unwrap() = Some(mark.to_owned());
     }
 
     /// Holds everything that the engine says from now on back for so long.

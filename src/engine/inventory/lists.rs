@@ -1,8 +1,9 @@
 //! Images, networks and volumes out of the engine's lists.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -40,6 +41,7 @@ pub(crate) fn images(all: &Bytes, shown: &Bytes) -> serde_json::Result<Vec<Image
                 id: image.id,
                 parent_id: image.parent_id,
                 tags: real(image.repo_tags),
+                moved: BTreeMap::new(),
                 digests: real(image.repo_digests),
                 labels: image.labels.unwrap_or_default(),
                 created_seconds: image.created,
@@ -47,6 +49,23 @@ pub(crate) fn images(all: &Bytes, shown: &Bytes) -> serde_json::Result<Vec<Image
             })
         })
         .collect()
+}
+
+/// Notes in a new list which tags came to another image since the old one.
+pub(crate) fn note_moves(old: &[Image], new: &mut [Image], now: Timestamp) {
+    let mut owners: HashMap<&str, &Image> = HashMap::new();
+    for image in old {
+        owners.extend(image.tags.iter().map(|tag| (tag.as_str(), image)));
+    }
+    for image in new {
+        for tag in &image.tags {
+            let at = match owners.get(tag.as_str()) {
+                Some(owner) if owner.id == image.id => owner.moved.get(tag).copied(),
+                _ => Some(now),
+            };
+            image.moved.extend(at.map(|at| (tag.clone(), at)));
+        }
+    }
 }
 
 /// Reads a network list.
@@ -112,4 +131,29 @@ pub(crate) fn volumes(list: &Bytes) -> serde_json::Result<Vec<Volume>> {
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_that_comes_to_another_image_is_noted_once() {
+        let image = |id: &str, tags: &[&str]| Image {
+            id: id.into(),
+            tags: tags.iter().map(|t| (*t).to_owned()).collect(),
+            ..Image::default()
+        };
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (noon, later) = (at("2026-11-24T12:00:00Z"), at("2026-11-24T13:00:00Z"));
+        let first = [image("a", &["app:1", "x:1"])];
+        let mut second = [image("a", &["x:1"]), image("b", &["app:1"])];
+        note_moves(&first, &mut second, noon);
+        assert!(second[0].moved.is_empty(), "it was there from the start");
+        assert_eq!(second[1].moved_at("app:1"), Some(noon));
+        let mut third = [image("a", &["x:1"]), image("b", &["app:1", "new:1"])];
+        note_moves(&second, &mut third, later);
+        assert_eq!(third[1].moved_at("app:1"), Some(noon));
+        assert_eq!(third[1].moved_at("docker.io/library/new:1"), Some(later));
+    }
 }

@@ -93,7 +93,11 @@ impl Inventory {
     }
 
     /// Replaces all images.
-    pub(crate) fn set_images(&mut self, images: Vec<Image>) {
+    pub(crate) fn set_images(&mut self, mut images: Vec<Image>) {
+        // Nothing is known of what came before the first list.
+        if self.updated_at.is_some() {
+            lists::note_moves(&self.images, &mut images, Timestamp::now());
+        }
         self.images = Arc::new(images);
     }
 

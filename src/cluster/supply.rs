@@ -1,0 +1,132 @@
+//! Which image a create means, and where a node that lacks it gets it from.
+//!
+//! Invariant: pure. The bytes are moved by [`super::transfer`].
+
+use std::sync::Arc;
+
+use super::{Members, resolve};
+use crate::engine::Engine;
+use crate::model::image::is_digest;
+use crate::model::{Image, Node};
+
+/// Where a node gets an image from.
+#[derive(Clone, Debug)]
+pub enum Supply {
+    /// It has it.
+    Here,
+    /// Another node has it and can give it.
+    Copy(Box<Source>),
+    /// It has to come from a registry: the reference names content, which a copy would not be found by.
+    Pull,
+    /// No node has it.
+    Nowhere,
+}
+
+/// An image on the node that gives it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The node's name.
+    pub node: String,
+    /// The engine behind it.
+    pub engine: Engine,
+    /// The image's ID there.
+    pub id: String,
+    /// What the archive is asked for by, so that it carries the name: the tag, or the ID for an image without.
+    pub name: String,
+    /// Whether the ID is the same after a copy; it is not between image stores of different kinds.
+    store: Store,
+}
+
+impl Source {
+    /// Tells whether `node` has this image now.
+    pub fn is_on(&self, node: &Node) -> bool {
+        let own = node.image(&self.name);
+        own.is_some_and(|own| own.id == self.id || Store::of(node) != self.store)
+    }
+}
+
+/// The kind of image store an engine has: under another one the same image has another ID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Store {
+    /// The ID is the digest of the configuration.
+    GraphDriver,
+    /// The ID is the digest of the manifest.
+    Containerd,
+}
+
+impl Store {
+    fn of(node: &Node) -> Self {
+        let status = node.facts.info["DriverStatus"].as_array();
+        let mut pairs = status.into_iter().flatten();
+        let snapshotter =
+            pairs.any(|p| p[0] == "driver-type" && p[1] == "io.containerd.snapshotter.v1");
+        match snapshotter {
+            true => Self::Containerd,
+            false => Self::GraphDriver,
+        }
+    }
+}
+
+/// What one create needs, looked up once for all nodes.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    reference: &'a str,
+    holders: Vec<(&'a Arc<Node>, &'a Engine, &'a Image)>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Looks up who has the image.
+    pub fn new(members: &'a Members, reference: &'a str) -> Self {
+        Self {
+            reference,
+            holders: resolve::image_holders(members, reference),
+        }
+    }
+
+    /// Tells where `node` gets the image from.
+    pub fn on(&self, node: &Node) -> Supply {
+        let own = node.image(self.reference);
+        if is_digest(self.reference) {
+            return match (own, self.holders.is_empty()) {
+                (Some(_), _) => Supply::Here,
+                (None, true) => Supply::Nowhere,
+                (None, false) => Supply::Pull,
+            };
+        }
+        // What was built for another machine is of no use.
+        let alike = self.holders.iter().copied();
+        let alike: Vec<_> = alike
+            .filter(|(n, _, _)| platform(n) == platform(node))
+            .collect();
+        let Some((giver, engine, image)) = resolve::meant(&alike, self.reference) else {
+            return if own.is_some() {
+                Supply::Here
+            } else {
+                Supply::Nowhere
+            };
+        };
+        let store = Store::of(giver);
+        let same = |own: &Image| {
+            // Between stores the time of the build tells whether two IDs are one image.
+            own.id == image.id
+                || Store::of(node) != store && own.created_seconds == image.created_seconds
+        };
+        if own.is_some_and(same) {
+            return Supply::Here;
+        }
+        let name = image.tag(self.reference).unwrap_or(&image.id).to_owned();
+        Supply::Copy(Box::new(Source {
+            node: giver.name.clone(),
+            engine: engine.clone(),
+            id: image.id.clone(),
+            name,
+            store,
+        }))
+    }
+}
+
+/// Returns what programs an engine runs: operating system and architecture.
+fn platform(node: &Node) -> (&str, &str) {
+    let text = |key: &str| node.facts.info[key].as_str().unwrap_or_default();
+    (text("OSType"), text("Architecture"))
+}

@@ -1,0 +1,274 @@
+//! Images follow containers: a node that lacks one gets it from the node that has it.
+
+use serde_json::{Value, json};
+
+use crate::support::caller::{Caller, at_once, on};
+use crate::support::flotilla::Flotilla;
+use crate::support::lab::{Engine, Lab, Spec, eventually, output};
+use crate::support::relay::Relay;
+
+/// A lab with Flotilla before it.
+struct Scene {
+    lab: Lab,
+    flotilla: Flotilla,
+    caller: Caller,
+}
+
+impl Scene {
+    fn start(spec: &Spec) -> Self {
+        let lab = Lab::start(spec).unwrap();
+        let flotilla = Flotilla::before(&lab);
+        let caller = Caller::new(flotilla.addr());
+        Self {
+            lab,
+            flotilla,
+            caller,
+        }
+    }
+
+    /// Runs the docker CLI through Flotilla.
+    fn docker(&self, args: &[&str]) -> Result<String, String> {
+        let mut docker = self.flotilla.clients(&self.lab).docker_28().unwrap();
+        output(docker.args(args))
+            .map(|s| s.trim().to_owned())
+            .map_err(|e| e.to_string())
+    }
+
+    /// Makes an image on one node through Flotilla: busybox with `/mark` holding the text.
+    fn build(&self, node: &str, image: &str, text: &str) {
+        let constraint = format!("constraint:node=={node}");
+        let write = format!("echo {text} > /mark");
+        self.docker(&[
+            "run",
+            "--name",
+            "maker",
+            "-e",
+            &constraint,
+            "busybox",
+            "sh",
+            "-c",
+            &write,
+        ])
+        .unwrap();
+        self.docker(&["commit", "maker", image]).unwrap();
+        self.docker(&["rm", "maker"]).unwrap();
+    }
+
+    /// Runs a container of the image where placement puts it; returns the node and what is in `/mark`.
+    fn run(&self, image: &str) -> (String, String) {
+        let id = self
+            .docker(&["run", "-d", "--stop-signal", "KILL", image, "sleep", "600"])
+            .unwrap();
+        let node = self
+            .docker(&["inspect", "-f", "{{.Node.Name}}", &id])
+            .unwrap();
+        (node, self.docker(&["exec", &id, "cat", "/mark"]).unwrap())
+    }
+}
+
+/// Returns the ID that an engine has under a name.
+fn id_on(engine: &Engine, image: &str) -> Option<String> {
+    let found = engine.ask(&format!("/images/{image}/json")).ok()?;
+    Some(found["Id"].as_str()?.to_owned())
+}
+
+/// Returns how many images an engine lists, intermediate ones included.
+fn count_on(engine: &Engine) -> usize {
+    let all = engine.ask("/images/json?all=1").unwrap();
+    all.as_array().map_or(0, Vec::len)
+}
+
+/// Fills an image on one engine with bytes that do not compress.
+fn big_image(engine: &Engine, image: &str, mib: u32) {
+    let fill = format!("head -c {} /dev/urandom > /big", mib << 20);
+    let docker = |args: &[&str]| output(engine.docker().args(args)).unwrap();
+    docker(&["run", "--name", "maker", "busybox", "sh", "-c", &fill]);
+    docker(&["commit", "maker", image]);
+    docker(&["rm", "maker"]);
+}
+
+#[test]
+fn an_image_made_on_one_node_runs_on_all() {
+    let scene = Scene::start(&Spec::mixed());
+    // From the old engine to the new ones, and from a new one to both kinds.
+    for (maker, image) in [("node0", "app:old"), ("node1", "app:new")] {
+        scene.build(maker, image, maker);
+        let mut nodes: Vec<_> = (0..3).map(|_| scene.run(image)).collect();
+        nodes.sort();
+        let expected = ["node0", "node1", "node2"].map(|node| (node.to_owned(), maker.to_owned()));
+        assert_eq!(nodes, expected);
+        let ids: Vec<_> = scene
+            .lab
+            .engines()
+            .iter()
+            .map(|e| id_on(e, image))
+            .collect();
+        assert!(
+            ids[0].is_some() && ids.iter().all(|id| *id == ids[0]),
+            "{ids:?}"
+        );
+    }
+    let by_id = id_on(scene.lab.engine("node0"), "app:old").unwrap();
+    scene
+        .docker(&["run", "--rm", &by_id[7..19], "true"])
+        .unwrap();
+}
+
+#[test]
+fn a_tag_that_moved_means_its_newest_image_on_all_nodes() {
+    let scene = Scene::start(&Spec::mixed());
+    scene.build("node2", "app", "first");
+    for _ in 0..3 {
+        assert_eq!(scene.run("app").1, "first");
+    }
+    scene.build("node0", "app", "second");
+    let mut runs: Vec<_> = (0..3).map(|_| scene.run("app")).collect();
+    runs.sort();
+    let expected = ["node0", "node1", "node2"].map(|n| (n.to_owned(), "second".to_owned()));
+    assert_eq!(runs, expected);
+    let inspected = scene
+        .docker(&["image", "inspect", "-f", "{{.Id}}", "app"])
+        .unwrap();
+    for engine in scene.lab.engines() {
+        assert_eq!(id_on(engine, "app").unwrap(), inspected);
+    }
+}
+
+#[test]
+fn many_creates_wait_for_one_copy() {
+    let scene = Scene::start(&Spec::mixed());
+    scene.build("node0", "app", "x");
+    let body = json!({"Image": "app", "Env": ["constraint:node==node1"]});
+    for answer in at_once(12, |n| scene.caller.create(&format!("c{n}"), &body)) {
+        answer.expect(201);
+    }
+    let log = scene.flotilla.log();
+    assert_eq!(log.matches("copying an image").count(), 1, "{log}");
+    assert_eq!(log.matches("image copied").count(), 1);
+}
+
+#[test]
+fn a_copy_passes_through_without_staying_in_memory() {
+    let scene = Scene::start(&Spec::mixed());
+    big_image(scene.lab.engine("node2"), "big:1", 64);
+    let status = format!("/proc/{}/status", scene.flotilla.pid());
+    let peak_kb = || -> u64 {
+        let status = std::fs::read_to_string(&status).unwrap();
+        let line = status.lines().find(|l| l.starts_with("VmHWM")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    eventually(std::time::Duration::from_secs(10), || {
+        match scene.caller.get("/images/big:1/json").status {
+            200 => Ok(()),
+            other => Err(other),
+        }
+    })
+    .unwrap();
+    let before = peak_kb();
+    let body = json!({"Image": "big:1", "Env": ["constraint:node==node0"]});
+    scene.caller.create("", &body).expect(201);
+    let grown = peak_kb() - before;
+    assert!(
+        grown < 32 << 10,
+        "memory grew by {grown} kB while 64 MiB passed"
+    );
+}
+
+#[test]
+fn a_broken_copy_leaves_nothing_and_the_create_says_why() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let giver = lab.engine("node2");
+    big_image(giver, "big:1", 64);
+    // Slow enough to be cut in the middle.
+    let relay = Relay::before(&giver.address());
+    let address = |name: &str| lab.engine(name).address();
+    let all = format!("{},{},{}", address("node0"), address("node1"), relay.addr());
+    let flotilla = Flotilla::start(lab.folder(), &[], &all);
+    flotilla.wait_for_nodes(3);
+    let caller = Caller::new(flotilla.addr());
+    let before = count_on(lab.engine("node1"));
+    relay.hold(std::time::Duration::from_millis(2));
+    let body = |more: Value| {
+        let mut body = json!({"Image": "big:1"});
+        body["Env"] = more["Env"].clone();
+        body
+    };
+    let creating = {
+        let caller = caller.clone();
+        let body = body(on("node1"));
+        std::thread::spawn(move || caller.create("cut", &body))
+    };
+    let limit = std::time::Duration::from_secs(20);
+    eventually(limit, || {
+        match flotilla.log().contains("copying an image") {
+            true => Ok(()),
+            false => Err(()),
+        }
+    })
+    .unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    giver.kill().unwrap();
+    let answer = creating.join().unwrap().expect(500);
+    let message = answer.message();
+    let start = "image big:1 could not be copied from node2 to node1: ";
+    assert!(message.starts_with(start), "{message}");
+    assert_eq!(count_on(lab.engine("node1")), before);
+    assert!(caller.containers().is_empty());
+
+    relay.hold(std::time::Duration::ZERO);
+    giver.restart().unwrap();
+    flotilla.wait_for_nodes(3);
+    caller.create("cut", &body(on("node1"))).expect(201);
+}
+
+#[test]
+fn a_node_that_cannot_take_the_image_is_passed_over_with_a_warning() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let relay = Relay::before(&lab.engine("node1").address());
+    let address = |name: &str| lab.engine(name).address();
+    big_image(lab.engine("node2"), "big:1", 8);
+    let all = format!("{},{}", relay.addr(), address("node2"));
+    let flotilla = Flotilla::start(lab.folder(), &[], &all);
+    flotilla.wait_for_nodes(2);
+    let caller = Caller::new(flotilla.addr());
+    // node2 is fuller, so node1 is the first choice; its loads are refused.
+    caller.create("fills", &on("node2")).expect(201);
+    relay.refuse("/images/load");
+    let answer = caller.create("", &json!({"Image": "big:1"})).expect(201);
+    let warnings = answer.json()["Warnings"].to_string();
+    let words = "image big:1 could not be copied from node2 to node1: ";
+    assert!(warnings.contains(words), "{warnings}");
+    let inspect = caller
+        .get(&format!("/containers/{}/json", answer.id()))
+        .json();
+    assert_eq!(inspect["Node"]["Name"], "node2");
+}
+
+#[test]
+fn an_image_named_by_its_digest_is_pulled_where_it_is_missing() {
+    let scene = Scene::start(&Spec::mixed().registry());
+    let registry = scene.lab.registry().unwrap();
+    let image = format!("{registry}/app:1");
+    scene.build("node0", &image, "digest");
+    let node0 = scene.lab.engine("node0");
+    output(node0.docker().args(["push", &image])).unwrap();
+    let format = "{{index .RepoDigests 0}}";
+    let inspect = ["image", "inspect", "-f", format, &image];
+    let digest = output(node0.docker().args(inspect)).unwrap();
+    let digest = digest.trim();
+    assert!(digest.contains("/app@sha256:"), "{digest}");
+    let told = eventually(std::time::Duration::from_secs(10), || {
+        let args = [
+            "run",
+            "--rm",
+            "-e",
+            "constraint:node==node2",
+            digest,
+            "cat",
+            "/mark",
+        ];
+        scene.docker(&args)
+    });
+    assert_eq!(told.unwrap(), "digest");
+    assert!(id_on(scene.lab.engine("node2"), digest).is_some());
+}
