@@ -18,6 +18,7 @@ mod home;
 pub mod image;
 pub mod list;
 pub mod network;
+mod node;
 pub mod pattern;
 pub mod query;
 mod route;

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use http::Method;
 
 use super::call::{Answer, Call};
-use super::{container, exec, image, network, route_pattern, system, volume};
+use super::{container, exec, image, network, node, route_pattern, system, volume};
 
 /// How an endpoint is served (reference: design §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,19 +186,19 @@ pub(super) const ROUTES: &[Route] = &[
     row!("POST" "/swarm/update" 24 Swarm refused),
     row!("POST" "/swarm/unlock" 25 Swarm refused),
     row!("GET" "/swarm/unlockkey" 25 Swarm refused),
-    row!("GET" "/nodes" 24 Swarm refused),
-    row!("GET" "/nodes/{}" 24 Swarm refused),
-    row!("DELETE" "/nodes/{}" 24 Swarm refused),
-    row!("POST" "/nodes/{}/update" 24 Swarm refused),
+    row!("GET" "/nodes" 24 Swarm node::read::list, "the engines of the cluster, although they are not in swarm mode"),
+    row!("GET" "/nodes/{}" 24 Swarm node::read::inspect, "as /nodes"),
+    row!("DELETE" "/nodes/{}" 24 Swarm node::change::remove, "409: discovery says which nodes there are"),
+    row!("POST" "/nodes/{}/update" 24 Swarm node::change::update, "availability and labels of one of our nodes, kept on its engine"),
     row!("GET" "/services" 24 Swarm refused),
     row!("POST" "/services/create" 24 Swarm refused),
     row!("GET" "/services/{}/logs" 25 Swarm refused),
     row!("GET" "/services/{}" 24 Swarm refused),
     row!("DELETE" "/services/{}" 24 Swarm refused),
     row!("POST" "/services/{}/update" 24 Swarm refused),
-    row!("GET" "/tasks" 24 Swarm refused),
+    row!("GET" "/tasks" 24 Swarm node::read::tasks, "each container as a task of its own, for docker node ps"),
     row!("GET" "/tasks/{}/logs" 29 Swarm refused),
-    row!("GET" "/tasks/{}" 24 Swarm refused),
+    row!("GET" "/tasks/{}" 24 Swarm node::read::one_task, "as /tasks"),
     row!("GET" "/secrets" 25 Swarm refused),
     row!("POST" "/secrets/create" 25 Swarm refused),
     row!("GET" "/secrets/{}" 25 Swarm refused),

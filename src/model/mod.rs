@@ -10,6 +10,7 @@ pub mod host_config;
 pub mod image;
 pub mod network;
 pub mod node;
+pub mod orders;
 pub mod raw;
 pub mod resources;
 pub mod splice;

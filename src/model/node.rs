@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::orders::Orders;
 use super::{Container, Image, Network, Resources, Volume};
 
 /// One engine as its monitor last published it.
@@ -25,8 +26,10 @@ pub struct Node {
     pub failures: u32,
     /// Why it cannot create at the moment although it answers; makes it the last choice.
     pub trouble: Option<Trouble>,
-    /// The engine's labels and the built-in ones that constraints see.
+    /// The labels that constraints see: built-in ones, those an operator gave, the engine's own.
     pub labels: BTreeMap<String, String>,
+    /// What an operator decided about it.
+    pub orders: Orders,
     /// What the engine says of itself.
     pub facts: Arc<Facts>,
     /// What the node can give, overcommit included.

@@ -29,7 +29,7 @@ use crate::model::{ClusterView, Node};
 pub struct Scheduler {
     filters: Vec<Box<dyn Filter>>,
     /// Asked after the user's filters, whatever they are.
-    always: Option<Box<dyn Filter>>,
+    always: Vec<Box<dyn Filter>>,
     strategy: Box<dyn Strategy>,
 }
 
@@ -65,14 +65,14 @@ pub struct Placement {
 
 impl Scheduler {
     /// Makes a scheduler. Filters that are named replace the default ones and are asked in the order given; that
-    /// resources suffice is checked in any case, as classic's strategies did.
+    /// an operator lets the node take containers and that resources suffice is checked in any case.
     ///
     /// # Errors
     /// A name is not known.
     pub fn new(strategy: &str, filters: Option<&[String]>) -> Result<Self, Unknown> {
         let all = || filter::FILTERS.iter().map(|make| make());
         let (filters, always) = match filters {
-            None => (all().collect(), None),
+            None => (all().collect(), Vec::new()),
             Some(names) => {
                 let known = || all().map(|f| f.name()).collect::<Vec<_>>().join(", ");
                 let found = names.iter().map(|name| {
@@ -83,7 +83,7 @@ impl Scheduler {
                             known: known(),
                         })
                 });
-                (found.collect::<Result<_, _>>()?, Some(filter::resources()))
+                (found.collect::<Result<_, _>>()?, filter::always().into())
             }
         };
         let wanted = match strategy {

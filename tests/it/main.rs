@@ -19,6 +19,7 @@ mod images;
 mod lab;
 mod layering;
 mod listeners;
+mod nodes;
 mod races;
 mod reads_own_writes;
 mod restart;

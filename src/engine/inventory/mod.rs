@@ -15,6 +15,7 @@ pub(crate) use lists::{images, networks, volumes};
 
 use super::pulse::Pulse;
 use crate::model::node::{Containers, Facts, Trouble};
+use crate::model::orders::Orders;
 use crate::model::{Image, Network, Node, Resources, Volume};
 
 /// Everything known of one engine, owned by its monitor.
@@ -29,6 +30,7 @@ pub(crate) struct Inventory {
     images: Arc<Vec<Image>>,
     networks: Arc<Vec<Network>>,
     volumes: Arc<Vec<Volume>>,
+    orders: Orders,
     updated_at: Option<Timestamp>,
 }
 
@@ -45,6 +47,7 @@ impl Inventory {
             images: Arc::default(),
             networks: Arc::default(),
             volumes: Arc::default(),
+            orders: Orders::default(),
             updated_at: None,
         }
     }
@@ -107,7 +110,9 @@ impl Inventory {
     }
 
     /// Replaces all volumes.
-    pub(crate) fn set_volumes(&mut self, volumes: Vec<Volume>) {
+    pub(crate) fn set_volumes(&mut self, mut volumes: Vec<Volume>) {
+        self.orders = Orders::read(&volumes);
+        volumes.retain(|volume| !Orders::are_in(volume));
         self.volumes = Arc::new(volumes);
     }
 
@@ -138,7 +143,8 @@ impl Inventory {
             health: pulse.health().clone(),
             failures: pulse.failures(),
             trouble: trouble.cloned(),
-            labels: labels(info),
+            labels: labels(info, &self.orders.labels),
+            orders: self.orders.clone(),
             facts: Arc::clone(&self.facts),
             capacity: Resources {
                 nano_cpus: with_overcommit(number("NCPU") * Resources::NANO_PER_CPU),
@@ -162,13 +168,18 @@ impl Inventory {
 
 /// Returns the labels that constraints see. A label called `node` would hide the node's name, and a user's label
 /// never hides a built-in one (both as classic).
-fn labels(info: &serde_json::Value) -> BTreeMap<String, String> {
+fn labels(
+    info: &serde_json::Value,
+    ordered: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
     let own = info["Labels"].as_array().into_iter().flatten();
     let mut labels: BTreeMap<String, String> = own
         .filter_map(|l| l.as_str()?.split_once('='))
         .filter(|(key, _)| *key != "node")
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect();
+    let ordered = ordered.iter().filter(|(key, _)| *key != "node");
+    labels.extend(ordered.map(|(key, value)| (key.clone(), value.clone())));
     for (label, key) in [
         ("storagedriver", "Driver"),
         ("kernelversion", "KernelVersion"),
@@ -193,8 +204,11 @@ mod tests {
             "Labels": ["zone=a", "node=x", "ostype=plan9", "bare"],
             "OSType": "linux", "Driver": "overlay2",
         });
-        let labels = labels(&info);
-        assert_eq!(labels.get("zone").map(String::as_str), Some("a"));
+        let ordered = [("zone", "b"), ("ostype", "plan9"), ("rack", "1")];
+        let ordered = ordered.map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let labels = labels(&info, &BTreeMap::from(ordered));
+        assert_eq!(labels.get("zone").map(String::as_str), Some("b"));
+        assert_eq!(labels.get("rack").map(String::as_str), Some("1"));
         assert_eq!(labels.get("ostype").map(String::as_str), Some("linux"));
         assert!(!labels.contains_key("node"));
         assert!(!labels.contains_key("bare"));

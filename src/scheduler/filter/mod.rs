@@ -1,6 +1,7 @@
 //! Filters admit a node or say why not; each looks at one node alone.
 
 mod affinity;
+mod availability;
 mod constraint;
 mod containerslots;
 mod dependency;
@@ -28,6 +29,7 @@ pub trait Filter: Debug + Send + Sync {
 
 /// All filters by name, in the order in which they are asked when the user says nothing.
 pub(super) const FILTERS: &[fn() -> Box<dyn Filter>] = &[
+    || Box::new(availability::Availability),
     || Box::new(health::Health),
     || Box::new(port::Port),
     || Box::new(containerslots::ContainerSlots),
@@ -38,9 +40,13 @@ pub(super) const FILTERS: &[fn() -> Box<dyn Filter>] = &[
     || Box::new(resources::Resources),
 ];
 
-/// The filter that stays in force when the user names filters: classic's strategies checked resources themselves.
-pub(super) fn resources() -> Box<dyn Filter> {
-    Box::new(resources::Resources)
+/// The filters that stay in force when the user names filters: an operator's word holds in any case, and classic's
+/// strategies checked resources themselves.
+pub(super) fn always() -> [Box<dyn Filter>; 2] {
+    [
+        Box::new(availability::Availability),
+        Box::new(resources::Resources),
+    ]
 }
 
 /// Counts how many soft wishes a node meets.

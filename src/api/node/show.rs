@@ -1,0 +1,73 @@
+//! One node as swarm mode shows it.
+
+use serde_json::{Map, Value, json};
+
+use super::id;
+use crate::cluster::Members;
+use crate::model::{Health, Node};
+
+/// What swarm mode calls the time of something that has none.
+const NO_TIME: &str = "0001-01-01T00:00:00Z";
+
+/// Returns swarm mode's word for a node's health, and the reason when it is not ready.
+pub(super) fn state(node: &Node) -> (&'static str, &str) {
+    let word = match node.health {
+        Health::Healthy | Health::Slow { .. } => "ready",
+        Health::Unhealthy { .. } => "down",
+        Health::New | Health::Pending(_) => "unknown",
+    };
+    (word, node.health.reason().unwrap_or_default())
+}
+
+/// Writes a node as an entry of the list; its inspect is the same.
+pub(super) fn node(members: &Members, node: &Node) -> Value {
+    let info = &node.facts.info;
+    let text = |key: &str| info[key].as_str().unwrap_or_default();
+    let number = |key: &str| info[key].as_i64().unwrap_or_default();
+    let updated = node
+        .updated_at
+        .map_or_else(|| NO_TIME.to_owned(), |at| at.to_string());
+    let (state, message) = state(node);
+    let mut status = json!({"State": state, "Addr": node.ip});
+    if !message.is_empty() {
+        status["Message"] = message.into();
+    }
+    let labels = info["Labels"].as_array().into_iter().flatten();
+    let labels: Map<String, Value> = labels
+        .filter_map(|label| label.as_str()?.split_once('='))
+        .map(|(key, value)| (key.to_owned(), value.into()))
+        .collect();
+    let plugins: Vec<Value> = ["Log", "Network", "Volume"]
+        .iter()
+        .flat_map(|kind| {
+            let names = info["Plugins"][kind].as_array().into_iter().flatten();
+            names.map(move |name| json!({"Type": kind, "Name": name}))
+        })
+        .collect();
+    json!({
+        "ID": id(members, node),
+        "Version": {"Index": node.orders.revision},
+        "CreatedAt": NO_TIME,
+        "UpdatedAt": updated,
+        "Spec": {
+            "Labels": node.orders.labels,
+            "Role": "worker",
+            "Availability": node.orders.availability.word(),
+        },
+        "Description": {
+            "Hostname": node.name,
+            "Platform": {"Architecture": text("Architecture"), "OS": text("OSType")},
+            "Resources": {
+                "NanoCPUs": number("NCPU") * 1_000_000_000,
+                "MemoryBytes": number("MemTotal"),
+            },
+            "Engine": {
+                "EngineVersion": node.facts.version,
+                "Labels": labels,
+                "Plugins": plugins,
+            },
+            "TLSInfo": {},
+        },
+        "Status": status,
+    })
+}

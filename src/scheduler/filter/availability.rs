@@ -1,0 +1,29 @@
+//! Nodes that an operator lets take new containers.
+
+use super::Filter;
+use crate::model::Node;
+use crate::model::orders::Availability as Word;
+use crate::scheduler::{Refusal, Request};
+
+/// Admits nodes that are neither paused nor drained (`docker node update --availability`).
+#[derive(Debug)]
+pub(super) struct Availability;
+
+impl Filter for Availability {
+    fn name(&self) -> &'static str {
+        "availability"
+    }
+
+    fn check(&self, _: &Request, node: &Node) -> Result<(), Refusal> {
+        let phrase = match node.orders.availability {
+            Word::Active => return Ok(()),
+            Word::Pause => "is paused",
+            Word::Drain => "is drained",
+        };
+        Err(Refusal::new(
+            phrase,
+            format!("{}, by docker node update --availability", node.name),
+            "[node available]".to_owned(),
+        ))
+    }
+}
