@@ -95,8 +95,7 @@ pub(super) const ROUTES: &[Route] = &[
     row!("GET" "/system/df" 25 Merge later "disk usage over all nodes"),
     row!("GET" "/debug/{}" 24 Refused system::local::no_route, "404: engines would show their memory"),
     // Containers
-    row!("GET" "/containers/json" 24 Merge container::read::list, "containers of all nodes; each has its name with the node before it too, the node's address in Ports and the label com.docker.swarm.node.name"),
-    row!("GET" "/containers/ps" 24 Merge container::read::list, "as /containers/json"),
+    row!("GET" "/containers/json" 24 Merge container::read::list, "containers of all nodes; each has its name with the node before it too, the node's address in Ports and the label com.docker.swarm.node.name; the parameters before and since, which engines ignore, count as the filters do"),
     row!("POST" "/containers/create" 24 Place container::create::create, "placed on a node; the identity label com.docker.swarm.id is added"),
     row!("POST" "/containers/prune" 25 Broadcast later "pruning containers on all nodes"),
     row!("GET" "/containers/{}/json" 24 Owner container::read::inspect, "adds Node, the node's address in NetworkSettings.Ports and the label com.docker.swarm.node.name"),
@@ -137,7 +136,7 @@ pub(super) const ROUTES: &[Route] = &[
     row!("GET" "/images/get" 24 Owner image::read::save, "from one node that has all of them"),
     row!("POST" "/images/load" 24 Broadcast image::load::load, "loads on all nodes (or one, by --image-spread)"),
     row!("POST" "/images/prune" 25 Broadcast later "pruning images on all nodes"),
-    row!("GET" "/images/{}/get" 24 Owner image::read::one),
+    row!("GET" "/images/{}/get" 24 Owner image::read::save_one),
     row!("GET" "/images/{}/json" 24 Owner image::read::one, "from the node that holds the ID that most nodes hold"),
     row!("GET" "/images/{}/history" 24 Owner image::read::one),
     row!("GET" "/images/{}/attestations" 55 Owner image::read::one),

@@ -11,6 +11,7 @@ pub mod image;
 pub mod network;
 pub mod node;
 pub mod raw;
+pub mod reference;
 pub mod resources;
 pub mod splice;
 pub mod units;

@@ -86,6 +86,19 @@ pub(super) const ROWS: &[Row] = &[
     )
     .modern(),
     Row::of(&[400, 500], "GET", "/containers/json?filters=rubbish").modern(),
+    Row::of(
+        &[404, 500],
+        "GET",
+        "/containers/json?filters={\"before\":[\"@-none\"]}",
+    )
+    .modern(),
+    Row::of(
+        &[404, 500],
+        "GET",
+        "/containers/json?filters={\"since\":[\"@-none\"]}",
+    )
+    .modern(),
+    Row::of(&[404], "GET", "/containers/ps"),
     Row::of(&[200], "GET", "/containers/@-web/top").same(Same::Shape),
     Row::of(&[200], "GET", "/containers/@-web/top?ps_args=-o+pid,comm").same(Same::Shape),
     Row::of(&[404], "GET", "/containers/@-none/top"),
@@ -145,6 +158,10 @@ pub(super) const ROWS: &[Row] = &[
     Row::of(&[404], "GET", "/exec/@-none/json"),
     Row::of(&[404], "POST", "/exec/@-none/resize?h=1&w=1").json(""),
     // Attaching.
+    Row::of(&[200, 204], "POST", "/containers/@-web/pause"),
+    Row::of(&[409], "POST", "/containers/@-web/attach?stream=1").with(UPGRADE),
+    Row::of(&[409], "POST", "/containers/@-web/attach?stream=1").json(""),
+    Row::of(&[204], "POST", "/containers/@-web/unpause"),
     Row::of(
         &[101],
         "POST",
@@ -162,15 +179,13 @@ pub(super) const ROWS: &[Row] = &[
         "POST",
         "/containers/@-none/attach?stream=1&stdout=1",
     )
-    .with(UPGRADE)
-    .same(Same::Status),
+    .with(UPGRADE),
     Row::of(
         &[404],
         "POST",
         "/containers/@-none/attach?stream=1&stdout=1",
     )
-    .json("")
-    .same(Same::Status),
+    .json(""),
     Row::of(&[101], "GET", "/containers/@-end/attach/ws?logs=1&stdout=1").with(WEBSOCKET),
     Row::of(
         &[404],
