@@ -113,7 +113,9 @@ impl Error {
             | Self::TooOld { .. }
             | Self::TooNew { .. }
             | Self::Body(ReadError::Broken(_))
-            | Self::Spec(BadSpec::Json(_) | BadSpec::Wish(_)) => StatusCode::BAD_REQUEST,
+            | Self::Spec(BadSpec::Json(_) | BadSpec::Empty | BadSpec::Wish(_)) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Body(ReadError::TooLong { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             // The user named something that is on several nodes.
             Self::Spec(BadSpec::Reference(error)) => match of_cluster(error) {
@@ -127,7 +129,9 @@ impl Error {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Cluster(error) => of_cluster(error),
             Self::Engine(error) => of_engine(error),
-            Self::Fault(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Spec(BadSpec::Write(_)) | Self::Fault(_) | Self::Internal(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
     }
 

@@ -96,7 +96,7 @@ pub(super) const ROUTES: &[Route] = &[
     row!("GET" "/debug/{}" 24 Refused system::local::no_route, "404: engines would show their memory"),
     // Containers
     row!("GET" "/containers/json" 24 Merge container::read::list, "containers of all nodes; each has its name with the node before it too, the node's address in Ports and the label com.docker.swarm.node.name; the parameters before and since, which engines ignore, count as the filters do"),
-    row!("POST" "/containers/create" 24 Place container::create::create, "placed on a node; the identity label com.docker.swarm.id is added"),
+    row!("POST" "/containers/create" 24 Place container::create::create, "placed on a node; the identity label com.docker.swarm.id is added; a body that is no JSON is refused in the words of 28 whatever the engines are"),
     row!("POST" "/containers/prune" 25 Broadcast later "pruning containers on all nodes"),
     row!("GET" "/containers/{}/json" 24 Owner container::read::inspect, "adds Node, the node's address in NetworkSettings.Ports and the label com.docker.swarm.node.name"),
     row!("GET" "/containers/{}/top" 24 Owner container::owner::read),
