@@ -17,6 +17,9 @@ use crate::engine;
 use crate::model::raw::quote;
 use crate::net::body::{self, Body, ReadError};
 
+/// The type of a raw stream, and of what is said instead of one.
+pub(super) const RAW_STREAM: &str = "application/vnd.docker.raw-stream";
+
 /// Everything a handler can fail with.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -47,6 +50,9 @@ pub(super) enum Error {
     /// An object that is not there, said in the engine's words.
     #[error("{0}")]
     NotFound(String),
+    /// What is wrong in the request and engines take for a fault of theirs, said in their words.
+    #[error("{0}")]
+    Fault(String),
     /// The path has a cleaner form.
     #[error("moved to {0}")]
     Moved(String),
@@ -107,7 +113,9 @@ impl Error {
             | Self::TooOld { .. }
             | Self::TooNew { .. }
             | Self::Body(ReadError::Broken(_))
-            | Self::Spec(BadSpec::Json(_) | BadSpec::Wish(_)) => StatusCode::BAD_REQUEST,
+            | Self::Spec(BadSpec::Json(_) | BadSpec::Empty | BadSpec::Wish(_)) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Body(ReadError::TooLong { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             // The user named something that is on several nodes.
             Self::Spec(BadSpec::Reference(error)) => match of_cluster(error) {
@@ -121,8 +129,19 @@ impl Error {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Cluster(error) => of_cluster(error),
             Self::Engine(error) => of_engine(error),
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Spec(BadSpec::Write(_)) | Self::Fault(_) | Self::Internal(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
+    }
+
+    /// Makes the answer on a connection that was to become a raw stream (wire rule W8).
+    pub(super) fn raw_answer(&self) -> Response<Body> {
+        let mut answer = Response::new(body::full(format!("{self}\r\n")));
+        *answer.status_mut() = self.status();
+        let raw = header::HeaderValue::from_static(RAW_STREAM);
+        answer.headers_mut().insert(header::CONTENT_TYPE, raw);
+        answer
     }
 
     /// Makes the answer.

@@ -159,8 +159,11 @@ impl Api {
             // The length stays, the bytes go (wire rule W17).
             *answer.body_mut() = crate::net::body::empty();
         }
-        if !stream.is_taken_over() {
-            // What comes before a raw stream is the engine's own, which says little.
+        let kind = answer.headers().get(header::CONTENT_TYPE);
+        let is_raw = kind.is_some_and(|kind| kind == error::RAW_STREAM);
+        let is_refused = is_raw && !answer.status().is_success();
+        if !stream.is_taken_over() && !is_refused {
+            // What comes before a raw stream or instead of one is the engine's own, which says little.
             self.mark(&mut answer);
         }
         answer

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::error::Error;
-use crate::net::certs::{Authority, Existing, Role, Wanted};
+use crate::net::certs::{self, Authority, Existing, Role, Wanted};
 
 /// How many days a certificate is valid: as long as most programs accept.
 const LEAF_DAYS: u32 = 825;
@@ -87,29 +87,31 @@ impl Certs {
             days,
         };
         let server = |hosts| wanted(Role::Server, "server".to_owned(), with_local(hosts));
-        let (authority, wanted) = match self.what {
+        let wanted = match self.what {
             What::Ca => {
                 Authority::create(&self.dir, authority_days, existing)?;
                 writeln!(std::io::stdout(), "{}", self.dir.join("ca").display())?;
                 return Ok(());
             }
-            What::Server { hosts } => (Authority::load(&self.dir)?, vec![server(hosts)]),
-            What::Engine { hosts, name } => {
-                let engine = wanted(Role::Engine, name, hosts);
-                (Authority::load(&self.dir)?, vec![engine])
+            What::Server { ref hosts } => vec![server(hosts.clone())],
+            What::Engine {
+                ref hosts,
+                ref name,
+            } => {
+                vec![wanted(Role::Engine, name.clone(), hosts.clone())]
             }
-            What::Client { name } => {
-                let client = wanted(Role::Client, name, Vec::new());
-                (Authority::load(&self.dir)?, vec![client])
-            }
-            What::All { hosts } => (
-                Authority::load_or_create(&self.dir, AUTHORITY_DAYS)?,
-                vec![
-                    server(hosts.clone()),
-                    wanted(Role::Engine, "engine".to_owned(), hosts),
-                    wanted(Role::Client, "client".to_owned(), Vec::new()),
-                ],
-            ),
+            What::Client { ref name } => vec![wanted(Role::Client, name.clone(), Vec::new())],
+            What::All { ref hosts } => vec![
+                server(hosts.clone()),
+                wanted(Role::Engine, "engine".to_owned(), hosts.clone()),
+                wanted(Role::Client, "client".to_owned(), Vec::new()),
+            ],
+        };
+        // Nothing is written, not even an authority, when a later one is in the way.
+        certs::check(&self.dir, &wanted, existing)?;
+        let authority = match self.what {
+            What::All { .. } => Authority::load_or_create(&self.dir, AUTHORITY_DAYS)?,
+            _ => Authority::load(&self.dir)?,
         };
         for wanted in &wanted {
             let folder = authority.issue(wanted, existing)?;

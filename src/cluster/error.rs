@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::engine;
+use crate::model::{image, reference};
 use crate::scheduler::Refused;
 
 /// A failure of the cluster to do what was asked.
@@ -143,10 +144,13 @@ fn not_found(kind: &Kind, name: &str) -> String {
         Kind::Container => format!("No such container: {name}"),
         Kind::Exec => format!("No such exec instance: {name}"),
         Kind::Image => {
+            let familiar = image::familiar(name);
             let shown = if name.starts_with("sha256:") || name.contains('@') {
-                name.to_owned()
+                familiar.to_owned()
+            } else if reference::is_whole_id(name) {
+                format!("sha256:{name}")
             } else {
-                crate::model::image::with_tag(name)
+                image::with_tag(familiar)
             };
             format!("No such image: {shown}")
         }

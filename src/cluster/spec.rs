@@ -10,7 +10,8 @@ use bytes::Bytes;
 use super::error::Kind;
 use super::{Error, Members, resolve};
 use crate::model::container::{Container, RunState};
-use crate::model::raw::{Object, quote};
+use crate::model::go_json::{self, BadJson};
+use crate::model::raw::{Object, quote, same_key};
 use crate::model::{NODE_NAME_LABEL, Network, SWARM_ID_LABEL, host_config};
 use crate::scheduler::wishes;
 use crate::scheduler::{Request, Required, Together};
@@ -31,9 +32,15 @@ pub struct Spec {
 /// Why a body is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum BadSpec {
-    /// It is not a JSON object.
+    /// It is not JSON, or something in it is of another type (the engine's words).
     #[error("invalid JSON: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(#[from] BadJson),
+    /// It says nothing of the container (the engine's words).
+    #[error("config cannot be empty in order to create a container")]
+    Empty,
+    /// It cannot be written again.
+    #[error("cannot write the request: {0}")]
+    Write(#[from] serde_json::Error),
     /// A wish in it cannot be understood.
     #[error("{0}")]
     Wish(#[from] wishes::BadWish),
@@ -49,18 +56,20 @@ impl Spec {
     /// The body is not JSON, holds a wish that cannot be read, or names something that is on several nodes.
     pub fn read(body: &[u8], name: Option<&str>, members: &Members) -> Result<Self, BadSpec> {
         let text = String::from_utf8_lossy(body);
-        let mut top = Object::parse_first(&text)?;
-        let mut labels: BTreeMap<String, String> = top.decode("Labels").unwrap_or_default();
+        go_json::check(&text)?;
+        let mut top = go_json::object(&text, "value of type container.CreateRequest")?;
+        if is_empty(&top) {
+            return Err(BadSpec::Empty);
+        }
+        let mut labels = labels(&top)?;
         // Tools that make a container again from an inspect bring along where it was.
         labels.remove(NODE_NAME_LABEL);
         let env: Vec<String> = top.decode("Env").unwrap_or_default();
         let found = wishes::extract(&env, &labels)?;
         let identity = identity();
         let host_text = top.get_folded("HostConfig").unwrap_or("{}").to_owned();
-        let mut host = match host_text.as_str() {
-            "null" => Object::default(),
-            text => Object::parse(text)?,
-        };
+        let place = "struct field .HostConfig of type container.HostConfig";
+        let mut host = go_json::object(&host_text, place)?;
         let mut references = References::new(members);
         references.host(&mut host)?;
         let networking_text = top.get_folded("NetworkingConfig").map(str::to_owned);
@@ -95,6 +104,32 @@ impl Spec {
             stand_in: Arc::new(stand_in),
         })
     }
+}
+
+/// Tells whether a body has nothing but what stands beside the container's own settings.
+fn is_empty(top: &Object<'_>) -> bool {
+    let beside = ["HostConfig", "NetworkingConfig"];
+    top.iter()
+        .all(|(key, _)| beside.iter().any(|name| same_key(key, name)))
+}
+
+/// Reads the labels, of which `null` is an empty one. They are written anew, so none may be lost here.
+fn labels(top: &Object<'_>) -> Result<BTreeMap<String, String>, BadJson> {
+    let text = top.get_folded("Labels").unwrap_or("null");
+    let read: Result<Option<BTreeMap<String, Option<String>>>, _> = serde_json::from_str(text);
+    if let Ok(labels) = read {
+        let labels = labels.unwrap_or_default().into_iter();
+        return Ok(labels.map(|(k, v)| (k, v.unwrap_or_default())).collect());
+    }
+    let labels = go_json::object(text, "struct field .Labels of type map[string]string")?;
+    let wrong = labels
+        .iter()
+        .find(|(_, value)| !matches!(go_json::kind(value), "string" | "null"));
+    let (name, value) = wrong.unwrap_or_default();
+    Err(BadJson::Type {
+        found: go_json::kind(value),
+        place: format!("struct field .Labels.{name} of type string"),
+    })
 }
 
 /// Puts together what a create asks of its node, and the container that stands in for it until it is visible.
@@ -253,7 +288,8 @@ impl<'a> References<'a> {
         let Some(text) = text.filter(|t| *t != "null") else {
             return Ok(None);
         };
-        let mut config = Object::parse(text)?;
+        let place = "struct field .NetworkingConfig of type network.NetworkingConfig";
+        let mut config = go_json::object(text, place)?;
         let endpoints_text = config
             .get_folded("EndpointsConfig")
             .unwrap_or("null")
@@ -261,7 +297,8 @@ impl<'a> References<'a> {
         if endpoints_text == "null" {
             return Ok(None);
         }
-        let endpoints = Object::parse(&endpoints_text)?;
+        let place = "struct field .NetworkingConfig.EndpointsConfig of type map[string]*network.EndpointSettings";
+        let endpoints = go_json::object(&endpoints_text, place)?;
         let mut plain = Object::default();
         let mut changed = false;
         for (name, endpoint) in endpoints.iter() {

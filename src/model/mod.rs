@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod container;
 pub mod event;
+pub mod go_json;
 pub mod host_config;
 
 pub mod image;
@@ -12,6 +13,7 @@ pub mod network;
 pub mod node;
 pub mod orders;
 pub mod raw;
+pub mod reference;
 pub mod resources;
 pub mod splice;
 pub mod units;

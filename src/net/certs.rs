@@ -17,6 +17,8 @@ use rcgen::{
 const BACKDATED: Duration = Duration::from_secs(3600);
 /// The longest validity, in days.
 const LONGEST: u32 = 36_500;
+/// The files of a certificate's folder: the authority's certificate, its own, and the key to that.
+const FILES: [&str; 3] = ["ca.pem", "cert.pem", "key.pem"];
 
 /// What a certificate is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +98,53 @@ pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
 }
 
+/// Checks that all of these can be made in `directory`, before the first is.
+///
+/// # Errors
+/// A name is wrong, or files exist.
+pub fn check(directory: &Path, wanted: &[Wanted], existing: Existing) -> Result<(), Error> {
+    for one in wanted {
+        one.params()?;
+        let mut files = FILES
+            .iter()
+            .map(|name| directory.join(&one.name).join(name));
+        if let (Existing::Keep, Some(path)) = (existing, files.find(|path| path.exists())) {
+            return Err(Error::Exists(path));
+        }
+    }
+    Ok(())
+}
+
+impl Wanted {
+    /// Returns what the certificate is to say, but for who vouches.
+    fn params(&self) -> Result<CertificateParams, Error> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let name = self.name.as_str();
+        if name.is_empty()
+            || name == "ca"
+            || name.starts_with(['.', '-'])
+            || !name.chars().all(plain)
+        {
+            return Err(Error::Name(name.to_owned()));
+        }
+        if self.hosts.is_empty() && self.role != Role::Client {
+            return Err(Error::NoHosts);
+        }
+        let mut params = params(name, &self.hosts, self.days)?;
+        params.use_authority_key_identifier_extension = true;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        // Flotilla shows its one certificate to engines as well, so it must do as a client.
+        params.extended_key_usages = match self.role {
+            Role::Server | Role::Engine => vec![
+                ExtendedKeyUsagePurpose::ServerAuth,
+                ExtendedKeyUsagePurpose::ClientAuth,
+            ],
+            Role::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
+        };
+        Ok(params)
+    }
+}
+
 impl Authority {
     /// Makes a new one in `directory`.
     ///
@@ -167,36 +216,15 @@ impl Authority {
     /// # Errors
     /// A name is wrong, files exist, or they cannot be written.
     pub fn issue(&self, wanted: &Wanted, existing: Existing) -> Result<PathBuf, Error> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        let name = wanted.name.as_str();
-        if name.is_empty()
-            || name == "ca"
-            || name.starts_with(['.', '-'])
-            || !name.chars().all(plain)
-        {
-            return Err(Error::Name(name.to_owned()));
-        }
-        if wanted.hosts.is_empty() && wanted.role != Role::Client {
-            return Err(Error::NoHosts);
-        }
-        let mut params = params(name, &wanted.hosts, wanted.days)?;
-        params.use_authority_key_identifier_extension = true;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        // Flotilla shows its one certificate to engines as well, so it must do as a client.
-        params.extended_key_usages = match wanted.role {
-            Role::Server | Role::Engine => vec![
-                ExtendedKeyUsagePurpose::ServerAuth,
-                ExtendedKeyUsagePurpose::ClientAuth,
-            ],
-            Role::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
-        };
+        let params = wanted.params()?;
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?.pem();
-        let folder = self.directory.join(name);
+        let folder = self.directory.join(&wanted.name);
+        let [ca, cert, own_key] = FILES;
         let files = [
-            ("ca.pem", self.certificate.as_str(), 0o644),
-            ("cert.pem", certificate.as_str(), 0o644),
-            ("key.pem", &key.serialize_pem(), 0o600),
+            (ca, self.certificate.as_str(), 0o644),
+            (cert, certificate.as_str(), 0o644),
+            (own_key, &key.serialize_pem(), 0o600),
         ];
         write(&folder, &files, existing)?;
         Ok(folder)

@@ -177,6 +177,42 @@ fn clients_without_a_certificate_of_our_authority_are_refused() {
 }
 
 #[test]
+fn certificates_are_made_all_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().display().to_string();
+    let all = |host: &str, more: &[&str]| {
+        let args = ["certs", "--dir", &directory, "all", "--host", host];
+        flotilla(&[&args[..], more].concat())
+    };
+    let folders = || {
+        let mut names: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    // The last of the three folders is in the way: the first two are not made, nor is an authority.
+    let last = folder.path().join("client");
+    fs::create_dir(&last).unwrap();
+    fs::write(last.join("key.pem"), "mine").unwrap();
+    let refused = all("db-1", &[]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let said = String::from_utf8(refused.stderr).unwrap();
+    let path = last.join("key.pem");
+    let exists = format!("{} exists: use --force to replace it", path.display());
+    assert!(said.contains(&exists), "{said}");
+    assert_eq!(folders(), ["client"]);
+    // So is a host that is none.
+    assert!(!all("db 1", &["--force"]).status.success());
+    assert_eq!(folders(), ["client"]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+    let made = all("db-1", &["--force"]);
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(folders(), ["ca", "client", "engine", "server"]);
+}
+
+#[test]
 fn other_machines_are_not_served_without_certificates() {
     let refused = flotilla(&["manage", "--host", "tcp://0.0.0.0:0", "127.0.0.1:1"]);
     assert_eq!(refused.status.code(), Some(1));

@@ -1,6 +1,6 @@
 //! Calls that go to the engine that has the container.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
@@ -100,7 +100,12 @@ pub(in crate::api) async fn remove(call: Call) -> Answer {
 
 /// Turns the connection into the container's streams.
 pub(in crate::api) async fn attach(call: Call) -> Answer {
-    let found = owner(&call)?;
+    let found = match owner(&call) {
+        Ok(found) => found,
+        // An engine has the connection in its hands already, but for a websocket's.
+        Err(error) if call.head.method == Method::POST => return Ok(error.raw_answer()),
+        Err(error) => return Err(error),
+    };
     let path = path_on_engine(&call, &found.object);
     call.hijack(&found.engine, &path).await
 }

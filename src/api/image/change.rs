@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde_json::value::RawValue;
 
+use super::missing;
 use crate::api::Api;
 use crate::api::call::{Answer, Call, json, no_content, whole};
 use crate::api::error::Error;
@@ -49,7 +50,9 @@ struct Done {
 
 /// Tags an image on all holders.
 pub(in crate::api) async fn tag(call: Call) -> Answer {
-    let done = on_holders(&call.into()).await?;
+    let call = Asked::from(call);
+    let done = on_holders(&call).await;
+    let done = done.map_err(|error| missing::tagged(error, &call.id))?;
     match failure(&done) {
         Some(answer) => answer,
         None => Ok(no_content(StatusCode::CREATED)),
@@ -58,7 +61,9 @@ pub(in crate::api) async fn tag(call: Call) -> Answer {
 
 /// Removes an image from all holders; what each says is said once.
 pub(in crate::api) async fn remove(call: Call) -> Answer {
-    let done = on_holders(&call.into()).await?;
+    let call = Asked::from(call);
+    let done = on_holders(&call).await;
+    let done = done.map_err(|error| missing::looked_up(error, &call.id))?;
     if let Some(answer) = failure(&done) {
         return answer;
     }
@@ -78,7 +83,7 @@ pub(in crate::api) async fn remove(call: Call) -> Answer {
 }
 
 /// Sends the call to every holder and waits until lists show what they did.
-async fn on_holders(call: &Asked) -> Result<Vec<Done>, Error> {
+async fn on_holders(call: &Asked) -> Result<Vec<Done>, cluster::Error> {
     let members = call.api.cluster.members();
     // An ID prefix may mean another image elsewhere; all holders of the one it means are meant.
     let (_, _, image) = resolve::image(&members, &call.id)?;

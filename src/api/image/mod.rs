@@ -6,5 +6,6 @@ pub mod filter;
 pub mod list;
 pub(super) mod load;
 mod merge;
+mod missing;
 pub(super) mod pull;
 pub(super) mod read;

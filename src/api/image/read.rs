@@ -1,12 +1,15 @@
 //! Lists from memory; inspects, histories, saves and pushes from one holder.
 
 use super::list::{self, ListQuery};
+use super::missing;
 use crate::api::call::{Answer, Call, chunked};
 use crate::api::error::Error;
 use crate::cluster;
 use crate::cluster::error::Kind;
 use crate::cluster::resolve;
 use crate::engine::Engine;
+use crate::model::Node;
+use crate::model::image::{familiar, without_tag};
 
 /// Lists images of all nodes.
 pub(in crate::api) async fn list(call: Call) -> Answer {
@@ -42,49 +45,69 @@ pub(in crate::api) async fn push(call: Call) -> Answer {
 
 /// Saves several images from one node that has all of them.
 pub(in crate::api) async fn save(call: Call) -> Answer {
-    let members = call.members();
     let names: Vec<&str> = call.query.all("names").collect();
-    let holds_all = |node: &crate::model::Node| names.iter().all(|n| node.image(n).is_some());
-    let found = members.healthy().find(|(node, _)| holds_all(node));
-    let engine = match found {
-        Some((_, engine)) => engine.clone(),
-        None => {
-            let missing = names.iter().find(|n| resolve::image(&members, n).is_err());
-            return Err(match missing {
-                Some(name) => Error::Cluster(cluster::Error::NotFound {
-                    kind: Kind::Image,
-                    name: (*name).to_owned(),
-                }),
-                None => Error::Conflict(format!(
-                    "no node has all of these images: {}; save them one by one",
-                    names.join(", ")
-                )),
-            });
-        }
-    };
+    let engine = saver(&call, &names)?;
     call.forward(&engine, "/images/get").await
+}
+
+/// Saves one image, or all tags of a repository.
+pub(in crate::api) async fn save_one(call: Call) -> Answer {
+    let engine = saver(&call, &[&call.id])?;
+    let path = call.path.clone();
+    call.forward(&engine, &path).await
+}
+
+/// Finds an engine that has everything that is to be saved.
+fn saver(call: &Call, names: &[&str]) -> Result<Engine, Error> {
+    let members = call.members();
+    let holds = |node: &Node, name: &str| node.image(name).is_some() || has_tags(node, name);
+    let everything = |node: &Node| names.iter().all(|name| holds(node, name));
+    if let [name] = names
+        && let Ok((_, engine, _)) = resolve::image(&members, name)
+    {
+        return Ok(engine.clone());
+    }
+    if let Some((_, engine)) = members.healthy().find(|(node, _)| everything(node)) {
+        return Ok(engine.clone());
+    }
+    for name in names {
+        if !members.healthy().any(|(node, _)| holds(node, name)) {
+            let error = cluster::Error::NotFound {
+                kind: Kind::Image,
+                name: (*name).to_owned(),
+            };
+            return Err(missing::saved(error, name));
+        }
+    }
+    Err(Error::Conflict(format!(
+        "no node has all of these images: {}; save them one by one",
+        names.join(", ")
+    )))
 }
 
 /// Finds the engine that answers for an image.
 fn holder(call: &Call) -> Result<Engine, Error> {
     let members = call.members();
-    let (_, engine, _) = resolve::image(&members, &call.id)?;
-    Ok(engine.clone())
+    match resolve::image(&members, &call.id) {
+        Ok((_, engine, _)) => Ok(engine.clone()),
+        Err(error) => Err(missing::looked_up(error, &call.id)),
+    }
 }
 
 /// Finds an engine that has any image of the repository, else any engine.
 fn any_holder(call: &Call) -> Result<Engine, Error> {
     let members = call.members();
-    let wanted = crate::model::image::familiar(&call.id);
-    let has = |node: &crate::model::Node| {
-        let mut tags = node.images.iter().flat_map(|i| &i.tags);
-        tags.any(|t| {
-            let tag = crate::model::image::familiar(t);
-            crate::model::image::without_tag(tag) == wanted
-        })
-    };
     let healthy = || members.healthy();
-    let found = healthy().find(|(n, _)| has(n)).or_else(|| healthy().next());
+    let found = healthy()
+        .find(|(n, _)| has_tags(n, &call.id))
+        .or_else(|| healthy().next());
     let engine = found.map(|(_, engine)| engine.clone());
     engine.ok_or(Error::Cluster(cluster::Error::NoHealthyNode))
+}
+
+/// Tells whether a node has any tag of a repository.
+fn has_tags(node: &Node, repository: &str) -> bool {
+    let wanted = familiar(repository);
+    let mut tags = node.images.iter().flat_map(|image| &image.tags);
+    tags.any(|tag| without_tag(familiar(tag)) == wanted)
 }

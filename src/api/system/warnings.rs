@@ -45,8 +45,9 @@ fn health(node: &Node) -> Option<String> {
             node.key
         )),
         Health::Pending(reason) => Some(format!(
-            "WARNING: engine at {} was not taken in: {reason}",
-            node.key
+            "WARNING: engine at {} was not taken in: {}",
+            node.key,
+            without_address(reason, &node.key)
         )),
         Health::Unhealthy { since, reason } => Some(format!(
             "WARNING: node {} is not answering since {}: {reason}",
@@ -70,6 +71,13 @@ fn trouble(node: &Node) -> Option<String> {
 /// Writes a time to the second.
 fn told(time: &Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Returns a reason without the engine's address in front, where that stands already.
+fn without_address<'r>(reason: &'r str, address: &str) -> &'r str {
+    let rest = reason.strip_prefix(address).unwrap_or(reason);
+    let rest = rest.strip_prefix(':').unwrap_or(rest);
+    rest.trim_start()
 }
 
 /// Tells that a node's clock is not ours.
@@ -165,11 +173,11 @@ mod tests {
         });
         let pending = Node {
             key: "10.0.0.9:2375".into(),
-            health: Health::Pending("connection refused".into()),
+            health: Health::Pending("10.0.0.9:2375: cannot connect: refused".into()),
             ..Node::default()
         };
         let expected = [
-            "WARNING: engine at 10.0.0.9:2375 was not taken in: connection refused",
+            "WARNING: engine at 10.0.0.9:2375 was not taken in: cannot connect: refused",
             "WARNING: the clock of node a is 2.5 s ahead of this machine's: times in logs and events do not agree",
             "WARNING: node c is not answering since 2026-11-24T11:50:00Z: connection refused",
             "WARNING: the clock of node c is 60.0 s behind this machine's: times in logs and events do not agree",
@@ -179,6 +187,9 @@ mod tests {
             "WARNING: a: No swap limit support",
         ];
         assert_eq!(all(&view(vec![a, b, old, slow, pending])), expected);
+        let silent = "a:1 did not answer within 5s";
+        assert_eq!(without_address(silent, "a:1"), "did not answer within 5s");
+        assert_eq!(without_address("bad key", "a:1"), "bad key");
         assert_eq!(id_file(&node("x")), "/etc/docker/key.json");
         assert!(all(&view(vec![node("x")])).is_empty());
     }

@@ -3,6 +3,7 @@
 //! Each test has its own Flotilla on the shared lab, and a word of its own that the names of its objects begin with.
 
 mod copy;
+mod detach;
 mod exec;
 mod image;
 mod inspect;
@@ -54,10 +55,17 @@ struct Stage {
 impl Stage {
     /// Starts a Flotilla; `word` is unique to the test.
     fn set(word: &'static str) -> Self {
+        Self::set_with(word, &[])
+    }
+
+    /// Starts a Flotilla with more flags.
+    fn set_with(word: &'static str, args: &[&str]) -> Self {
         let lab = Lab::shared().unwrap();
+        let flotilla = Flotilla::start(lab.folder(), args, &lab.addresses());
+        flotilla.wait_for_nodes(lab.engines().len());
         Self {
             lab,
-            flotilla: Flotilla::before(lab),
+            flotilla,
             word,
         }
     }

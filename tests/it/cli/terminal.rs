@@ -1,17 +1,33 @@
-//! Terminals: resizes, detach keys, `-t`.
+//! Terminals: resizes, `-t`.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use super::{BOTH, Cli, Ran, Stage, ran};
+use super::{BOTH, Cli, Ran, Stage, of, ran};
+use crate::support::clients::Clients;
 
 /// Drives a program on a terminal by a script on its standard input: `expect`, `send`, `resize`.
 const TERMINAL: &str = include_str!("terminal.py");
+
 impl Stage {
     /// Runs `docker ARGS` on a terminal of 30 rows and 100 columns and does the steps; see `terminal.py`.
     fn on_terminal(&self, cli: Cli, args: &[&str], steps: &[&str]) -> Ran {
-        let docker = self.docker(cli);
-        let mut python = self.flotilla.clients(self.lab).python().unwrap();
+        self.on_terminal_at(&self.flotilla.docker_host(), cli, args, steps)
+    }
+
+    /// Does the same with another `DOCKER_HOST`.
+    pub(super) fn on_terminal_at(
+        &self,
+        host: &str,
+        cli: Cli,
+        args: &[&str],
+        steps: &[&str],
+    ) -> Ran {
+        let clients = Clients::new(host, self.lab);
+        let docker = of(&clients, cli);
+        let mut python = clients.python().unwrap();
+        // What is compared with another engine's answer is asked for in one version.
+        python.env("DOCKER_API_VERSION", "1.41");
         python
             .args(["-c", TERMINAL])
             .arg(docker.get_program())

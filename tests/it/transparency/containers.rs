@@ -22,17 +22,51 @@ pub(super) const TAR: &[u8] = &[0; 1024];
 const SLEEPS: &str = r#"{"Image":"busybox","Hostname":"web","Cmd":["sh","-c","echo out; echo err >&2; exec sleep 600"],"StopSignal":"KILL","Labels":{"a":"b"}}"#;
 const ENDS: &str = r#"{"Image":"busybox","Cmd":["sh","-c","echo out; exit 3"]}"#;
 
+/// The status of a create whose body cannot be read: 20.10 takes that for its own fault.
+const CREATE_FAILS: &[u16] = &[400, 500];
+
 /// The rows.
 pub(super) const ROWS: &[Row] = &[
     // Creating.
     Row::of(&[201], "POST", "/containers/create?name=@-web").json(SLEEPS),
+    Row::of(&[201], "POST", "/containers/create?name=@-null")
+        .json(r#"{"Image":"busybox","Labels":{"a":null,"b":"c"}}"#),
+    Row::of(&[200], "GET", "/containers/@-null/json").same(Same::Adds),
+    Row::of(&[204], "DELETE", "/containers/@-null"),
     Row::of(&[201], "POST", "/containers/create?name=@-end").json(ENDS),
     Row::of(&[409], "POST", "/containers/create?name=@-web").json(SLEEPS),
     Row::of(&[404], "POST", "/containers/create?name=@-no").json(r#"{"Image":"nowhere:1"}"#),
     Row::of(&[400], "POST", "/containers/create?name=-bad").json(SLEEPS),
     Row::of(&[400], "POST", "/containers/create?name=@-no")
         .json(r#"{"Image":"busybox","Cmd":"#)
-        .same(Same::Head)
+        .modern(),
+    Row::of(CREATE_FAILS, "POST", "/containers/create?name=@-no")
+        .json("")
+        .modern(),
+    Row::of(CREATE_FAILS, "POST", "/containers/create?name=@-no")
+        .json(r#"["busybox"]"#)
+        .modern(),
+    Row::of(CREATE_FAILS, "POST", "/containers/create?name=@-no")
+        .json(r#"{"Image":"busybox",}"#)
+        .modern(),
+    Row::of(CREATE_FAILS, "POST", "/containers/create?name=@-no")
+        .json(r#"{"Image":"busybox","HostConfig":[]}"#)
+        .modern(),
+    Row::of(CREATE_FAILS, "POST", "/containers/create?name=@-no")
+        .json(r#"{"Image":"busybox","NetworkingConfig":{"EndpointsConfig":[]}}"#)
+        .modern(),
+    Row::of(CREATE_FAILS, "POST", "/containers/create?name=@-no")
+        .json(r#"{"Image":"busybox","Labels":["a"]}"#)
+        .modern(),
+    Row::of(CREATE_FAILS, "POST", "/containers/create?name=@-no")
+        .json(r#"{"Image":"busybox","Labels":{"a":1}}"#)
+        .modern(),
+    Row::of(CREATE_FAILS, "POST", "/containers/create?name=@-no").json(r#"{"Image":1}"#),
+    Row::of(&[400], "POST", "/containers/create?name=@-no")
+        .json("null")
+        .modern(),
+    Row::of(&[400], "POST", "/containers/create?name=@-no")
+        .json(r#"{"HostConfig":{}}"#)
         .modern(),
     Row::of(&[400], "POST", "/containers/create")
         .with(&["Content-Type: text/plain"])
@@ -86,6 +120,19 @@ pub(super) const ROWS: &[Row] = &[
     )
     .modern(),
     Row::of(&[400, 500], "GET", "/containers/json?filters=rubbish").modern(),
+    Row::of(
+        &[404, 500],
+        "GET",
+        "/containers/json?filters={\"before\":[\"@-none\"]}",
+    )
+    .modern(),
+    Row::of(
+        &[404, 500],
+        "GET",
+        "/containers/json?filters={\"since\":[\"@-none\"]}",
+    )
+    .modern(),
+    Row::of(&[404], "GET", "/containers/ps"),
     Row::of(&[200], "GET", "/containers/@-web/top").same(Same::Shape),
     Row::of(&[200], "GET", "/containers/@-web/top?ps_args=-o+pid,comm").same(Same::Shape),
     Row::of(&[404], "GET", "/containers/@-none/top"),
@@ -145,6 +192,10 @@ pub(super) const ROWS: &[Row] = &[
     Row::of(&[404], "GET", "/exec/@-none/json"),
     Row::of(&[404], "POST", "/exec/@-none/resize?h=1&w=1").json(""),
     // Attaching.
+    Row::of(&[200, 204], "POST", "/containers/@-web/pause"),
+    Row::of(&[409], "POST", "/containers/@-web/attach?stream=1").with(UPGRADE),
+    Row::of(&[409], "POST", "/containers/@-web/attach?stream=1").json(""),
+    Row::of(&[204], "POST", "/containers/@-web/unpause"),
     Row::of(
         &[101],
         "POST",
@@ -162,15 +213,13 @@ pub(super) const ROWS: &[Row] = &[
         "POST",
         "/containers/@-none/attach?stream=1&stdout=1",
     )
-    .with(UPGRADE)
-    .same(Same::Status),
+    .with(UPGRADE),
     Row::of(
         &[404],
         "POST",
         "/containers/@-none/attach?stream=1&stdout=1",
     )
-    .json("")
-    .same(Same::Status),
+    .json(""),
     Row::of(&[101], "GET", "/containers/@-end/attach/ws?logs=1&stdout=1").with(WEBSOCKET),
     Row::of(
         &[404],

@@ -35,7 +35,7 @@ fn every_endpoint_that_is_served_has_a_row() {
         .collect();
     let untested: Vec<_> = flotilla::api::endpoints()
         .filter(|endpoint| !tested.contains(endpoint))
-        .filter(|(_, path)| !["/images/{}/attestations", "/containers/ps"].contains(path))
+        .filter(|(_, path)| *path != "/images/{}/attestations")
         .collect();
     assert!(untested.is_empty(), "without a row: {untested:?}");
     assert!(rows().count() >= 80);

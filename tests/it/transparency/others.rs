@@ -6,6 +6,10 @@ use super::row::{Row, Same};
 /// An archive that is none.
 const RUBBISH: &[u8] = b"no archive";
 
+/// An image by all digits of an ID that none has.
+const LONG_ID: &str =
+    "/images/0123456789012345678901234567890123456789012345678901234567890123/json";
+
 /// The rows before those of containers.
 pub(super) const ROWS: &[Row] = &[
     // System.
@@ -60,7 +64,23 @@ pub(super) const ROWS: &[Row] = &[
     .modern(),
     Row::of(&[200], "GET", "/images/busybox/get").same(Same::Head),
     Row::of(&[200], "GET", "/images/get?names=busybox&names=@-img:2").same(Same::Head),
-    Row::of(&[404, 500], "GET", "/images/@-none/get").same(Same::Head),
+    Row::of(&[404], "GET", "/images/@-none/get"),
+    Row::of(&[404], "GET", "/images/@-none:1/get"),
+    Row::of(&[404], "GET", "/images/get?names=busybox&names=@-none"),
+    // No tag `latest`, and saved all the same.
+    Row::of(&[200], "GET", "/images/@-img/get").same(Same::Head),
+    // Names that can be none.
+    Row::of(&[400], "GET", "/images/UPPER/json").modern(),
+    Row::of(&[400], "GET", "/images/UPPER/history").modern(),
+    Row::of(&[400], "GET", "/images/127.0.0.1:1/UPPER:1/json").modern(),
+    Row::of(&[400], "GET", "/images/a:b:c/json").modern(),
+    Row::of(&[500], "GET", "/images/UPPER/get").modern(),
+    Row::of(&[500], "GET", "/images/get?names=busybox&names=UPPER").modern(),
+    Row::of(&[404, 400], "POST", "/images/UPPER/tag?repo=@-img").modern(),
+    Row::of(&[400], "DELETE", "/images/UPPER").modern(),
+    Row::of(&[400], "DELETE", "/images/a:b:c"),
+    Row::of(&[404], "GET", "/images/docker.io/library/@-none/json").modern(),
+    Row::of(&[404], "GET", LONG_ID).modern(),
     Row::of(&[200, 500], "POST", "/images/load?quiet=1")
         .with(&["Content-Type: application/x-tar"])
         .bytes(RUBBISH)
