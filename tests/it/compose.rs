@@ -68,7 +68,17 @@ fn a_project_lives_and_leaves_nothing_behind_on_any_engine() {
     run(&["up", "-d", "--scale", "side=3"]);
     let ids = run(&["ps", "-q"]);
     assert_eq!(ids.lines().count(), 5);
-    run(&["restart", "side"]);
+    let started = || -> Vec<String> {
+        let inspect = |id: &str| flotilla.get(&format!("/containers/{id}/json")).unwrap();
+        let all = ids.lines().map(inspect);
+        let all = all.map(|text| serde_json::from_str::<serde_json::Value>(&text).unwrap());
+        all.map(|c| c["State"]["StartedAt"].to_string()).collect()
+    };
+    let before = started();
+    run(&["restart", "-t", "0"]);
+    let after = started();
+    let mut pairs = before.iter().zip(&after);
+    assert!(pairs.all(|(b, a)| b < a), "{before:?} {after:?}");
     run(&["up", "-d", "--scale", "side=3"]);
     assert_eq!(
         sorted(&run(&["ps", "-q"])),
@@ -106,6 +116,56 @@ fn the_published_port_answers_where_docker_says_it_does() {
     let page =
         output(Command::new("curl").args(["-sS", "--retry", "3", "--retry-connrefused", &url]));
     assert_eq!(page.unwrap(), "served", "{url}");
+}
+
+#[test]
+fn a_second_up_says_that_all_is_running() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let folder = project(&lab, "twice");
+    compose(&flotilla, &lab, &folder, &["up", "-d"]);
+    let mut again: Command = flotilla.clients(&lab).compose().unwrap();
+    again.args(["--progress", "plain", "--project-directory"]);
+    let again = again.arg(&folder).args(["up", "-d"]).output().unwrap();
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    for service in ["db", "web", "side"] {
+        let running = format!("Container twice-{service}-1  Running");
+        assert!(said.contains(&running), "{said}");
+    }
+    assert!(
+        again.status.success() && !said.contains("Recreate"),
+        "{said}"
+    );
+}
+
+#[test]
+fn two_projects_live_side_by_side() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let folders = [("left", "18081:80"), ("right", "18082:80")].map(|(name, port)| {
+        let folder = project(&lab, name);
+        let text = PROJECT.replace("18080:80", port);
+        fs::write(folder.join("compose.yaml"), text).unwrap();
+        folder
+    });
+    let run = |at: usize, args: &[&str]| compose(&flotilla, &lab, &folders[at], args);
+    std::thread::scope(|scope| {
+        for at in 0..2 {
+            scope.spawn(move || run(at, &["up", "-d"]));
+        }
+    });
+    let check = |at: usize, project: &str| {
+        let listed = run(at, &["ps", "--format", "{{.Name}}"]);
+        let expected = ["db", "side", "web"].map(|s| format!("{project}-{s}-1"));
+        assert_eq!(sorted(&listed), expected);
+    };
+    check(0, "left");
+    check(1, "right");
+    run(0, &["down", "-v", "-t", "0"]);
+    check(1, "right");
+    let fetch = ["exec", "-T", "db", "wget", "-qO-", "http://web/"];
+    assert_eq!(run(1, &fetch), "served");
+    assert_eq!(run(0, &["ps", "-aq"]), "");
 }
 
 fn sorted(lines: &str) -> Vec<&str> {

@@ -1,5 +1,8 @@
 //! Networks and volumes have a home node, and containers follow them.
 
+use serde_json::{Value, json};
+
+use crate::support::caller::Caller;
 use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Lab, Spec, output};
 
@@ -199,4 +202,66 @@ fn a_container_joins_and_leaves_networks_of_its_node_only() {
         "bridge"
     );
     cluster.docker(&["network", "rm", "near", "far"]).unwrap();
+}
+
+#[test]
+fn objects_are_named_with_their_node() {
+    let cluster = Cluster::start();
+    cluster.docker(&["network", "create", "node1/net"]).unwrap();
+    cluster.docker(&["volume", "create", "node2/vol"]).unwrap();
+    let same = |kind: &str, format: &str, node: &str, name: &str| {
+        let qualified = format!("{node}/{name}");
+        let named = cluster.docker(&[kind, "inspect", "-f", format, &qualified]);
+        let plain = cluster.on(node, &[kind, "inspect", "-f", format, name]);
+        assert_eq!(named.unwrap(), plain.unwrap());
+    };
+    same("network", "{{.Id}}", "node1", "net");
+    same("volume", "{{.Mountpoint}}", "node2", "vol");
+    let gone = |result: Result<String, String>| assert!(result.is_err(), "{result:?}");
+    gone(cluster.docker(&["network", "inspect", "node0/net"]));
+    gone(cluster.docker(&["volume", "inspect", "node0/vol"]));
+    cluster.docker(&["network", "rm", "node1/net"]).unwrap();
+    cluster.docker(&["volume", "rm", "node2/vol"]).unwrap();
+    gone(cluster.on("node1", &["network", "inspect", "net"]));
+    gone(cluster.on("node2", &["volume", "inspect", "vol"]));
+}
+
+#[test]
+fn refusals_have_the_status_of_an_engines() {
+    let cluster = Cluster::start();
+    let caller = Caller::new(cluster.flotilla.addr());
+    let network = |name: &str| caller.post_json("/networks/create", &json!({"Name": name}));
+    let volume = |name: &str| caller.post_json("/volumes/create", &json!({"Name": name}));
+    network("node0/left").expect(201);
+    volume("node1/right").expect(201);
+    network("left").expect(409);
+    network("bridge").expect(403);
+    volume("right").expect(201);
+    let create = |name: &str, host: Value| {
+        let body = json!({"HostConfig": host});
+        caller.create(name, &body)
+    };
+    let user = create("user", json!({"NetworkMode": "left"})).expect(201);
+    let start = format!("/containers/{}/start", user.id());
+    caller.post(&start).expect(204);
+    caller.delete("/networks/left").expect(403);
+    let both = json!({"NetworkMode": "left", "Binds": ["right:/data"]});
+    create("", both).expect(409);
+    let binds = json!({"Binds": ["right:/data"]});
+    let away = json!({"HostConfig": binds, "Env": ["constraint:node==node2"]});
+    caller.create("", &away).expect(409);
+    create("keeper", binds).expect(201);
+    caller.delete("/volumes/right").expect(409);
+    network("node1/far").expect(201);
+    let connect = |name: &str| {
+        let body = json!({"Container": "user"});
+        caller.post_json(&format!("/networks/{name}/connect"), &body)
+    };
+    connect("far").expect(409);
+    connect("nothing").expect(404);
+    caller.delete("/networks/nothing").expect(404);
+    caller.delete("/volumes/nothing").expect(404);
+    caller.delete("/volumes/nothing?force=1").expect(204);
+    caller.delete("/containers/user?force=1").expect(204);
+    caller.delete("/networks/left").expect(204);
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use crate::support::clients::Clients;
 use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Engine, Lab, Spec, output};
 
@@ -171,6 +172,92 @@ fn a_load_reaches_all_nodes_without_the_archive_in_memory() {
         grown < 48 << 10,
         "memory grew by {grown} kB while 64 MiB passed"
     );
+}
+
+/// Runs a command to its end and returns its code and the last three lines that it printed.
+fn ended(command: &mut Command) -> (Option<i32>, Vec<String>) {
+    let ran = command.output().unwrap();
+    let out = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let err = String::from_utf8_lossy(&ran.stderr).into_owned();
+    let text = if ran.status.success() { out } else { err };
+    let lines = text.trim_end().lines().rev().take(3);
+    let mut last: Vec<String> = lines.map(str::to_owned).collect();
+    last.reverse();
+    (ran.status.code(), last)
+}
+
+#[test]
+fn a_pull_ends_in_the_words_and_with_the_code_of_one_engine() {
+    let lab = Lab::start(&Spec::mixed().registry()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let image = pushed(&flotilla, &lab, "worded");
+    let through = flotilla.clients(&lab);
+    let straight = Clients::new(format!("tcp://{}", lab.engine("node1").address()), &lab);
+    let missing = format!("{}/worded:none", lab.registry().unwrap());
+    for old in [false, true] {
+        let docker = |clients: &Clients<'_>| match old {
+            false => clients.docker_28().unwrap(),
+            true => clients.docker_20(),
+        };
+        let (code, last) = ended(docker(&through).args(["pull", &image]));
+        assert_eq!(code, Some(0));
+        assert!(last[0].starts_with("Digest: sha256:"), "{last:?}");
+        let new = format!("Status: Downloaded newer image for {image}");
+        assert_eq!(last[1..], [new, image.clone()]);
+        let again = ended(docker(&through).args(["pull", &image]));
+        assert_eq!(again, ended(docker(&straight).args(["pull", &image])));
+        let same = format!("Status: Image is up to date for {image}");
+        assert_eq!(again.1[1], same);
+        let none = ended(docker(&through).args(["pull", &missing]));
+        assert_eq!(none, ended(docker(&straight).args(["pull", &missing])));
+        assert_eq!(none.0, Some(1));
+        docker_ok(&flotilla, &lab, &["rmi", &image]);
+    }
+}
+
+#[test]
+fn an_image_in_use_is_refused_as_by_one_engine_and_stays_everywhere() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    docker_ok(&flotilla, &lab, &["tag", "busybox", "used:1"]);
+    docker_ok(&flotilla, &lab, &["rmi", "busybox"]);
+    let run = ["run", "-d", "--name", "user", "--stop-signal", "KILL"];
+    let wish = ["-e", "constraint:node==node1", "used:1", "sleep", "600"];
+    docker_ok(&flotilla, &lab, &[&run[..], &wish].concat());
+    let straight = Clients::new(format!("tcp://{}", lab.engine("node1").address()), &lab);
+    let same = |args: &[&str]| {
+        let through = ended(flotilla.clients(&lab).docker_28().unwrap().args(args));
+        let direct = ended(straight.docker_28().unwrap().args(args));
+        assert_eq!(through, direct, "{args:?}");
+        assert_eq!(through.0, Some(1));
+        assert!(lab.engines().iter().all(|e| has(e, "used:1")), "{args:?}");
+    };
+    same(&["rmi", "used:1"]);
+    docker_ok(&flotilla, &lab, &["stop", "user"]);
+    same(&["rmi", "used:1"]);
+    docker_ok(&flotilla, &lab, &["rm", "user"]);
+    docker_ok(&flotilla, &lab, &["rmi", "used:1"]);
+    assert!(!lab.engines().iter().any(|e| has(e, "used:1")));
+}
+
+#[test]
+fn two_images_are_saved_in_one_archive() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    docker_ok(&flotilla, &lab, &["tag", "busybox", "one:1"]);
+    docker_ok(&flotilla, &lab, &["tag", "busybox", "two:2"]);
+    let archive = lab.folder().join("two.tar");
+    let path = archive.to_str().unwrap();
+    docker_ok(&flotilla, &lab, &["save", "-o", path, "one:1", "two:2"]);
+    docker_ok(&flotilla, &lab, &["rmi", "one:1", "two:2"]);
+    let node2 = lab.engine("node2");
+    output(node2.docker().args(["load", "-i", path])).unwrap();
+    assert!(["one:1", "two:2"].iter().all(|image| has(node2, image)));
+}
+
+/// Runs the docker CLI through Flotilla; it must succeed.
+fn docker_ok(flotilla: &Flotilla, lab: &Lab, args: &[&str]) {
+    docker(flotilla, lab, args).unwrap();
 }
 
 /// Returns the most memory the process ever had resident, in kB.

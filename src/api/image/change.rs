@@ -15,6 +15,7 @@ use crate::api::error::Error;
 use crate::cluster;
 use crate::cluster::resolve;
 use crate::engine::{self, Engine, Refresh};
+use crate::model::{Image, Node};
 use crate::net::body;
 use crate::proxy::{forward, target};
 
@@ -51,8 +52,9 @@ struct Done {
 /// Tags an image on all holders.
 pub(in crate::api) async fn tag(call: Call) -> Answer {
     let call = Asked::from(call);
-    let done = on_holders(&call).await;
-    let done = done.map_err(|error| missing::tagged(error, &call.id))?;
+    let found = holders(&call, Which::Same);
+    let found = found.map_err(|error| missing::tagged(error, &call.id))?;
+    let done = on(&call, found).await;
     match failure(&done) {
         Some(answer) => answer,
         None => Ok(no_content(StatusCode::CREATED)),
@@ -62,8 +64,14 @@ pub(in crate::api) async fn tag(call: Call) -> Answer {
 /// Removes an image from all holders; what each says is said once.
 pub(in crate::api) async fn remove(call: Call) -> Answer {
     let call = Asked::from(call);
-    let done = on_holders(&call).await;
-    let done = done.map_err(|error| missing::looked_up(error, &call.id))?;
+    let found = holders(&call, Which::Named);
+    let found = found.map_err(|error| missing::looked_up(error, &call.id))?;
+    // First where containers have it: when an engine refuses, the others must not have lost it.
+    let (users, others) = found.into_iter().partition(|holder| holder.in_use);
+    let mut done = on(&call, users).await;
+    if failure(&done).is_none() {
+        done.extend(on(&call, others).await);
+    }
     if let Some(answer) = failure(&done) {
         return answer;
     }
@@ -82,29 +90,58 @@ pub(in crate::api) async fn remove(call: Call) -> Answer {
     Ok(json(StatusCode::OK, format!("[{}]\n", said.join(","))))
 }
 
-/// Sends the call to every holder and waits until lists show what they did.
-async fn on_holders(call: &Asked) -> Result<Vec<Done>, cluster::Error> {
+/// A node that has the image.
+struct Holder {
+    node: String,
+    engine: Engine,
+    /// Whether a container there was made of it.
+    in_use: bool,
+}
+
+/// Whose images are meant where nodes have different ones under one name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// All that bear the name.
+    Named,
+    /// Those that are the image which the name means.
+    Same,
+}
+
+/// Finds the holders of what the call names.
+fn holders(call: &Asked, which: Which) -> Result<Vec<Holder>, cluster::Error> {
     let members = call.api.cluster.members();
     // An ID prefix may mean another image elsewhere; all holders of the one it means are meant.
     let (_, _, image) = resolve::image(&members, &call.id)?;
     let by_name = image.has_name(&call.id);
-    let holders: Vec<(String, Engine)> = members
-        .healthy()
-        .filter(|(node, _)| {
-            let mut images = node.images.iter();
-            match by_name {
-                true => images.any(|i| i.has_name(&call.id)),
-                false => images.any(|i| i.id == image.id),
-            }
+    // Image stores of two kinds have two IDs for one image; the time of the build tells.
+    let same = |i: &Image| i.id == image.id || i.created_seconds == image.created_seconds;
+    let holder = |(node, engine): (&Arc<Node>, &Engine)| {
+        let mut images = node.images.iter();
+        let own = images.find(|i| match by_name {
+            true => i.has_name(&call.id) && (which == Which::Named || same(i)),
+            false => i.id == image.id,
+        })?;
+        Some(Holder {
+            node: node.name.clone(),
+            engine: engine.clone(),
+            in_use: node.containers.iter().any(|c| c.image_id == own.id),
         })
-        .map(|(node, engine)| (node.name.clone(), engine.clone()))
-        .collect();
-    let work = holders.into_iter().map(|(node, engine)| async move {
-        let result = one(call, &engine).await;
-        call.api.cluster.refresh(&engine, Refresh::Images).await;
-        Done { node, result }
+    };
+    Ok(members.healthy().filter_map(holder).collect())
+}
+
+/// Sends the call to these holders at once and waits until lists show what they did.
+async fn on(call: &Asked, holders: Vec<Holder>) -> Vec<Done> {
+    let work = holders.into_iter().map(|holder| async move {
+        let result = one(call, &holder.engine).await;
+        let cluster = &call.api.cluster;
+        cluster.refresh(&holder.engine, Refresh::Images).await;
+        Done {
+            node: holder.node,
+            result,
+        }
     });
-    Ok(join_all(work).await)
+    join_all(work).await
 }
 
 /// Sends the call to one engine and reads its answer.

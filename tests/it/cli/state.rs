@@ -1,6 +1,10 @@
 //! Commands that change a container or ask how it is.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use super::{BOTH, Cli, Ran, Stage, ran};
+use crate::support::caller::Caller;
 
 #[test]
 fn top_port_and_stats_are_those_of_the_engine() {
@@ -38,6 +42,31 @@ fn top_port_and_stats_are_those_of_the_engine() {
 }
 
 #[test]
+fn stats_go_on_until_the_client_leaves() {
+    let stage = Stage::set("statestream");
+    let name = stage.name("c");
+    stage.sleeper("node1", &name, &[]);
+    let caller = Caller::new(stage.flotilla.addr());
+    let samples = caller.open(&format!("/containers/{name}/stats?stream=1"));
+    let read = |line: Result<String, std::io::Error>| {
+        let sample: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        sample["read"].as_str().unwrap().to_owned()
+    };
+    let read: Vec<String> = samples.lines().take(3).map(read).collect();
+    assert!(read[0] < read[1] && read[1] < read[2], "{read:?}");
+    for cli in BOTH {
+        let mut stats = stage.docker(cli);
+        stats.args(["stats", "--format", "{{.Name}}", &name]);
+        let mut stats = stats.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(stats.stdout.take().unwrap()).lines();
+        let shown = lines.map_while(Result::ok).filter(|l| l.contains(&name));
+        assert_eq!(shown.take(4).count(), 4);
+        stats.kill().unwrap();
+        stats.wait().unwrap();
+    }
+}
+
+#[test]
 fn wait_gives_the_exit_code() {
     let stage = Stage::set("statewait");
     for cli in BOTH {
@@ -51,7 +80,7 @@ fn wait_gives_the_exit_code() {
         let wait = stage
             .docker(cli)
             .args(["wait", &name])
-            .stdout(std::process::Stdio::piped())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         stage.ok(&["exec", &name, "touch", "/go"]);

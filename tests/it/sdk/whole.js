@@ -67,6 +67,13 @@ async function main() {
   assert.strictEqual(listed.length, 1);
   const archive = await collect(await web.getArchive({ path: '/etc/passwd' }));
   assert.match(archive, /root/);
+  const again = await web.getArchive({ path: '/etc/passwd' });
+  await web.putArchive(again, { path: '/tmp' });
+  const back = await web.exec({ Cmd: ['cmp', '/etc/passwd', '/tmp/passwd'], AttachStdout: true, AttachStderr: true });
+  const compared = await back.start({});
+  compared.resume();
+  await new Promise((resolve) => compared.on('end', resolve));
+  assert.strictEqual((await back.inspect()).ExitCode, 0);
   await web.remove({ force: true });
   await assert.rejects(web.inspect(), (error) => error.statusCode === 404);
   console.log('all well');
