@@ -161,6 +161,18 @@ fn containers_run_on_engines_with_tls_for_a_client_with_a_certificate() {
 }
 
 #[test]
+fn w20_a_client_that_offers_http_2_is_served_http_1() {
+    let tls = Tls::start();
+    let [ca, ..] = files(&tls.folder.path().join("server"));
+    let [_, cert, key] = files(&tls.folder.path().join("client"));
+    let mut openssl = Command::new("openssl");
+    openssl.args(["s_client", "-alpn", "h2,http/1.1", "-CAfile", &ca]);
+    openssl.args(["-cert", &cert, "-key", &key]);
+    let said = output(openssl.args(["-connect", tls.flotilla.addr()])).unwrap();
+    assert!(said.contains("ALPN protocol: http/1.1"), "{said}");
+}
+
+#[test]
 fn clients_without_a_certificate_of_our_authority_are_refused() {
     let tls = Tls::start();
     let refused = tls.ping(None).unwrap_err();
