@@ -20,8 +20,6 @@ use crate::net::body;
 
 /// How long an engine may take for a create before its outcome counts as unknown.
 const CREATE_DEADLINE: Duration = Duration::from_secs(20);
-/// How long an engine may take before it is asked whether it answers at all.
-const SILENCE: Duration = Duration::from_secs(3);
 /// How long a request waits to learn the outcome of a create whose answer was lost.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(5);
 /// How long an engine that answers again may still be finishing a create it once took.
@@ -283,15 +281,11 @@ async fn bind(engine: &Engine, create: &Create) -> Result<Answer, engine::Error>
 /// container and the answer must be lost.
 async fn hopeless(engine: &Engine, identity: &str) {
     // Silence for longer than creates take is worth a probe.
-    tokio::time::sleep(SILENCE).await;
+    tokio::time::sleep(engine::SILENCE).await;
     engine.suspect();
-    let is_over = |node: &Arc<Node>| {
-        let made = |c: &Arc<Container>| c.swarm_id() == Some(identity);
-        !node.health.is_healthy() || node.containers.iter().any(made)
-    };
-    if engine.subscribe().wait_for(is_over).await.is_err() {
-        // The engine has left the cluster; the deadline remains.
-        std::future::pending().await
+    tokio::select! {
+        _ = engine.lost() => {}
+        _ = shown(engine, identity) => {}
     }
 }
 

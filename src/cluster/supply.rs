@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::{Members, resolve};
 use crate::engine::Engine;
 use crate::model::image::is_digest;
@@ -33,6 +35,8 @@ pub struct Source {
     pub id: String,
     /// What the archive is asked for by, so that it carries the name: the tag, or the ID for an image without.
     pub name: String,
+    /// When the tag came to the image there.
+    pub moved_at: Option<Timestamp>,
     /// Whether the ID is the same after a copy; it is not between image stores of different kinds.
     store: Store,
 }
@@ -105,13 +109,7 @@ impl<'a> Wanted<'a> {
                 Supply::Nowhere
             };
         };
-        let store = Store::of(giver);
-        let same = |own: &Image| {
-            // Between stores the time of the build tells whether two IDs are one image.
-            own.id == image.id
-                || Store::of(node) != store && own.created_seconds == image.created_seconds
-        };
-        if own.is_some_and(same) {
+        if own.is_some_and(|own| are_same((node, own), (giver, image))) {
             return Supply::Here;
         }
         let name = image.tag(self.reference).unwrap_or(&image.id).to_owned();
@@ -120,9 +118,18 @@ impl<'a> Wanted<'a> {
             engine: engine.clone(),
             id: image.id.clone(),
             name,
-            store,
+            moved_at: image.moved_at(self.reference),
+            store: Store::of(giver),
         }))
     }
+}
+
+/// Tells whether two nodes have the same image. Between image stores of two kinds, which give it two IDs, the time of the
+/// build tells.
+pub fn are_same(one: (&Node, &Image), other: (&Node, &Image)) -> bool {
+    one.1.id == other.1.id
+        || Store::of(one.0) != Store::of(other.0)
+            && one.1.created_seconds == other.1.created_seconds
 }
 
 /// Returns what programs an engine runs: operating system and architecture.

@@ -61,8 +61,9 @@ impl Transfers {
         let mut outcome = {
             let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
             match running.get(&key) {
-                Some(outcome) => outcome.clone(),
-                None => {
+                // One whose teller is gone will never end.
+                Some(outcome) if outcome.has_changed().is_ok() => outcome.clone(),
+                _ => {
                     let (tell, outcome) = watch::channel(None);
                     running.insert(key.clone(), outcome.clone());
                     let (transfers, work) = (self.clone(), work());
@@ -119,6 +120,7 @@ async fn carry(cluster: &Cluster, source: &Source, to: &Engine) -> Result<(), St
         "copying an image"
     );
     let moved = Arc::new(AtomicU64::new(0));
+    to.copying(&source.name, source.moved_at).await;
     let result = tokio::select! {
         result = pipe(source, to, Arc::clone(&moved)) => result,
         reason = source.engine.lost() => Err(format!("{} stopped answering: {reason}", source.node)),
@@ -126,6 +128,7 @@ async fn carry(cluster: &Cluster, source: &Source, to: &Engine) -> Result<(), St
         () = tell_how_far(source, &taker, &moved) => Ok(()),
     };
     cluster.refresh(to, Refresh::Images).await;
+    to.copied(&source.name).await;
     let result = result.and_then(|()| match source.is_on(&to.node()) {
         true => Ok(()),
         false => Err(format!(
@@ -211,8 +214,14 @@ pub async fn pull(
     let (all, to, wanted) = (cluster.clone(), engine.clone(), reference.to_owned());
     let work = move || async move {
         let path = format!("/images/create?{}", pull_query(&wanted));
-        let told = send(&to, Method::POST, &path, own, body::empty()).await?;
-        let result = read_progress(told).await;
+        let pull = async {
+            let told = send(&to, Method::POST, &path, own, body::empty()).await?;
+            read_progress(told).await
+        };
+        let result = tokio::select! {
+            result = pull => result,
+            reason = to.lost() => Err(format!("it stopped answering: {reason}")),
+        };
         all.refresh(&to, Refresh::Images).await;
         result
     };

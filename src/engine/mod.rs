@@ -18,6 +18,7 @@ mod rounds;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use breaker::exhausted;
@@ -28,6 +29,8 @@ pub use monitor::Settings;
 
 use crate::model::Node;
 
+/// How long an engine may take for a request before it is asked whether it answers at all.
+pub const SILENCE: Duration = Duration::from_secs(3);
 /// How long a caller waits for a refresh before it answers without.
 const REFRESH_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -63,6 +66,10 @@ pub(crate) enum Command {
     Suspect,
     /// A create worked, or failed because the machine lacks something.
     Created(Result<(), String>),
+    /// A copy of an image is about to bring a tag, which came to the image at this time where it is from.
+    Copying(String, Option<Timestamp>),
+    /// The copy has ended, whichever way.
+    Copied(String),
 }
 
 /// A wish for a refresh; the sender is answered with the node's revision once it is published.
@@ -117,6 +124,21 @@ impl Engine {
     pub fn created(&self, result: Result<(), String>) {
         // Lost in a full queue, it is told again by the next create.
         let _ = self.commands.try_send(Command::Created(result));
+    }
+
+    /// Says that a copy is about to bring a tag, which came to its image at `moved_at` where it is from: it is no newer
+    /// here. To be ended by [`Engine::copied`].
+    pub async fn copying(&self, tag: &str, moved_at: Option<Timestamp>) {
+        // Who is not heard has left the cluster.
+        let _ = self
+            .commands
+            .send(Command::Copying(tag.to_owned(), moved_at))
+            .await;
+    }
+
+    /// Says that the copy that brought a tag has ended and was looked at.
+    pub async fn copied(&self, tag: &str) {
+        let _ = self.commands.send(Command::Copied(tag.to_owned())).await;
     }
 
     /// Returns once the engine is no longer healthy, with the reason.

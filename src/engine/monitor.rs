@@ -255,6 +255,14 @@ impl Monitor {
         let order = match command {
             Command::Read(order) => order,
             Command::Suspect => return poke.notify_one(),
+            Command::Copying(tag, moved_at) => {
+                self.inventory.copied.insert(tag, moved_at);
+                return;
+            }
+            Command::Copied(tag) => {
+                self.inventory.copied.remove(&tag);
+                return;
+            }
             Command::Created(Ok(())) => {
                 self.pending.changed |= self.breaker.worked();
                 return;

@@ -168,6 +168,12 @@ pub struct Facts {
     pub clock_skew_ms: i64,
 }
 
+/// Walks the labels of an engine's own in its answer of `/info`.
+pub fn engine_labels(info: &serde_json::Value) -> impl Iterator<Item = (&str, &str)> {
+    let labels = info["Labels"].as_array().into_iter().flatten();
+    labels.filter_map(|label| label.as_str()?.split_once('='))
+}
+
 /// A node's containers, found by ID, ID prefix and name.
 #[derive(Clone, Debug, Default)]
 pub struct Containers {

@@ -1,7 +1,5 @@
 //! Sends a request on as it is, and its answer back as it comes.
 
-use std::time::Duration;
-
 use http::request::Parts;
 use http::{Request, Response, header};
 use hyper::body::Incoming;
@@ -9,9 +7,6 @@ use hyper::body::Incoming;
 use super::headers;
 use crate::engine::{self, Engine};
 use crate::net::body::{self, Body};
-
-/// How long an engine may take before it is asked whether it answers at all.
-const SILENCE: Duration = Duration::from_secs(3);
 
 /// Forwards a request to an engine under another target and returns as soon as the answer's head is there.
 ///
@@ -46,7 +41,7 @@ pub(super) async fn send(
         false => "; whether it was carried out is unknown",
     };
     let silent = async {
-        tokio::time::sleep(SILENCE).await;
+        tokio::time::sleep(engine::SILENCE).await;
         engine.suspect();
         engine.lost().await
     };

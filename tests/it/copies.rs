@@ -1,5 +1,7 @@
 //! Images follow containers: a node that lacks one gets it from the node that has it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::caller::{Caller, at_once, on};
@@ -157,7 +159,7 @@ fn a_copy_passes_through_without_staying_in_memory() {
         let line = status.lines().find(|l| l.starts_with("VmHWM")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     };
-    eventually(std::time::Duration::from_secs(10), || {
+    eventually(Duration::from_secs(10), || {
         match scene.caller.get("/images/big:1/json").status {
             200 => Ok(()),
             other => Err(other),
@@ -187,7 +189,7 @@ fn a_broken_copy_leaves_nothing_and_the_create_says_why() {
     flotilla.wait_for_nodes(3);
     let caller = Caller::new(flotilla.addr());
     let before = count_on(lab.engine("node1"));
-    relay.hold(std::time::Duration::from_millis(2));
+    relay.hold(Duration::from_millis(2));
     let body = |more: Value| {
         let mut body = json!({"Image": "big:1"});
         body["Env"] = more["Env"].clone();
@@ -198,7 +200,7 @@ fn a_broken_copy_leaves_nothing_and_the_create_says_why() {
         let body = body(on("node1"));
         std::thread::spawn(move || caller.create("cut", &body))
     };
-    let limit = std::time::Duration::from_secs(20);
+    let limit = Duration::from_secs(20);
     eventually(limit, || {
         match flotilla.log().contains("copying an image") {
             true => Ok(()),
@@ -206,7 +208,7 @@ fn a_broken_copy_leaves_nothing_and_the_create_says_why() {
         }
     })
     .unwrap();
-    std::thread::sleep(std::time::Duration::from_secs(1));
+    std::thread::sleep(Duration::from_secs(1));
     giver.kill().unwrap();
     let answer = creating.join().unwrap().expect(500);
     let message = answer.message();
@@ -215,10 +217,59 @@ fn a_broken_copy_leaves_nothing_and_the_create_says_why() {
     assert_eq!(count_on(lab.engine("node1")), before);
     assert!(caller.containers().is_empty());
 
-    relay.hold(std::time::Duration::ZERO);
+    relay.hold(Duration::ZERO);
     giver.restart().unwrap();
     flotilla.wait_for_nodes(3);
     caller.create("cut", &body(on("node1"))).expect(201);
+}
+
+#[test]
+fn a_copy_that_ends_after_a_new_build_is_no_newer_than_what_it_copies() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let relay = Relay::before(&lab.engine("node0").address());
+    let address = |name: &str| lab.engine(name).address();
+    big_image(lab.engine("node0"), "app:1", 16);
+    let all = format!("{},{},{}", relay.addr(), address("node1"), address("node2"));
+    let flotilla = Flotilla::start(lab.folder(), &[], &all);
+    flotilla.wait_for_nodes(3);
+    let caller = Caller::new(flotilla.addr());
+    relay.hold(Duration::from_millis(2));
+    let creating = {
+        let caller = caller.clone();
+        let body = json!({"Image": "app:1", "Env": ["constraint:node==node1"]});
+        std::thread::spawn(move || caller.create("", &body))
+    };
+    let limit = Duration::from_secs(20);
+    let wait_for = |line: &str| {
+        eventually(limit, || match flotilla.log().contains(line) {
+            true => Ok(()),
+            false => Err(flotilla.log()),
+        })
+        .unwrap();
+    };
+    wait_for("copying an image");
+    let node2 = lab.engine("node2");
+    big_image(node2, "app:1", 1);
+    let newest = id_on(node2, "app:1");
+    let meant = || {
+        let found = caller.get("/images/app:1/json").json();
+        found["Id"].as_str().map(str::to_owned)
+    };
+    eventually(limit, || {
+        if meant() == newest {
+            Ok(())
+        } else {
+            Err(meant())
+        }
+    })
+    .unwrap();
+    assert!(
+        !flotilla.log().contains("image copied"),
+        "the copy was too quick"
+    );
+    creating.join().unwrap().expect(201);
+    wait_for("image copied");
+    assert_eq!(meant(), newest);
 }
 
 #[test]
@@ -257,7 +308,7 @@ fn an_image_named_by_its_digest_is_pulled_where_it_is_missing() {
     let digest = output(node0.docker().args(inspect)).unwrap();
     let digest = digest.trim();
     assert!(digest.contains("/app@sha256:"), "{digest}");
-    let told = eventually(std::time::Duration::from_secs(10), || {
+    let told = eventually(Duration::from_secs(10), || {
         let args = [
             "run",
             "--rm",

@@ -13,7 +13,7 @@ use crate::api::Api;
 use crate::api::call::{Answer, Call, json, no_content, whole};
 use crate::api::error::Error;
 use crate::cluster;
-use crate::cluster::resolve;
+use crate::cluster::{resolve, supply};
 use crate::engine::{self, Engine, Refresh};
 use crate::model::{Image, Node};
 use crate::net::body;
@@ -111,12 +111,11 @@ enum Which {
 fn holders(call: &Asked, which: Which) -> Result<Vec<Holder>, cluster::Error> {
     let members = call.api.cluster.members();
     // An ID prefix may mean another image elsewhere; all holders of the one it means are meant.
-    let (_, _, image) = resolve::image(&members, &call.id)?;
+    let (giver, _, image) = resolve::image(&members, &call.id)?;
     let by_name = image.has_name(&call.id);
-    // Image stores of two kinds have two IDs for one image; the time of the build tells.
-    let same = |i: &Image| i.id == image.id || i.created_seconds == image.created_seconds;
     let holder = |(node, engine): (&Arc<Node>, &Engine)| {
         let mut images = node.images.iter();
+        let same = |i: &Image| supply::are_same((node, i), (giver, image));
         let own = images.find(|i| match by_name {
             true => i.has_name(&call.id) && (which == Which::Named || same(i)),
             false => i.id == image.id,

@@ -4,6 +4,7 @@ use crate::api::error::Error;
 use crate::api::filters::Filters;
 use crate::api::query::Query;
 use crate::cluster::Members;
+use crate::model::node::engine_labels;
 use crate::model::{Container, Node};
 
 /// Filters that a list of nodes accepts.
@@ -42,9 +43,10 @@ pub(super) fn of_tasks(query: &Query) -> Result<Filters, Error> {
 
 /// Tells whether a list of nodes shows this one. All are accepted workers.
 pub(super) fn admits_node(filters: &Filters, id: &str, node: &Node) -> bool {
-    let engine = node.facts.info["Labels"].as_array().into_iter().flatten();
-    let engine: Vec<_> = engine.filter_map(|l| l.as_str()?.split_once('=')).collect();
-    let of_engine = |key: &str| engine.iter().find(|(k, _)| *k == key).map(|(_, v)| *v);
+    let of_engine = |key: &str| {
+        let mut labels = engine_labels(&node.facts.info);
+        labels.find(|(k, _)| *k == key).map(|(_, v)| v)
+    };
     let ordered = |key: &str| node.orders.labels.get(key).map(String::as_str);
     filters.prefixes("id", id)
         && filters.prefixes("name", &node.name)

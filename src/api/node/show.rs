@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::id;
 use crate::cluster::Members;
+use crate::model::node::engine_labels;
 use crate::model::{Health, Node};
 
 /// What swarm mode calls the time of something that has none.
@@ -32,9 +33,7 @@ pub(super) fn node(members: &Members, node: &Node) -> Value {
     if !message.is_empty() {
         status["Message"] = message.into();
     }
-    let labels = info["Labels"].as_array().into_iter().flatten();
-    let labels: Map<String, Value> = labels
-        .filter_map(|label| label.as_str()?.split_once('='))
+    let labels: Map<String, Value> = engine_labels(info)
         .map(|(key, value)| (key.to_owned(), value.into()))
         .collect();
     let plugins: Vec<Value> = ["Log", "Network", "Volume"]

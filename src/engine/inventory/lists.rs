@@ -51,8 +51,14 @@ pub(crate) fn images(all: &Bytes, shown: &Bytes) -> serde_json::Result<Vec<Image
         .collect()
 }
 
-/// Notes in a new list which tags came to another image since the old one.
-pub(crate) fn note_moves(old: &[Image], new: &mut [Image], now: Timestamp) {
+/// Notes in a new list which tags came to another image since the old one. One that is being `copied` here came as long
+/// ago as where it is from: a copy that ends after a newer image was built elsewhere must not pass for the newest.
+pub(crate) fn note_moves(
+    old: &[Image],
+    new: &mut [Image],
+    copied: &HashMap<String, Option<Timestamp>>,
+    now: Timestamp,
+) {
     let mut owners: HashMap<&str, &Image> = HashMap::new();
     for image in old {
         owners.extend(image.tags.iter().map(|tag| (tag.as_str(), image)));
@@ -61,7 +67,7 @@ pub(crate) fn note_moves(old: &[Image], new: &mut [Image], now: Timestamp) {
         for tag in &image.tags {
             let at = match owners.get(tag.as_str()) {
                 Some(owner) if owner.id == image.id => owner.moved.get(tag).copied(),
-                _ => Some(now),
+                _ => copied.get(tag).copied().unwrap_or(Some(now)),
             };
             image.moved.extend(at.map(|at| (tag.clone(), at)));
         }
@@ -148,12 +154,20 @@ mod tests {
         let (noon, later) = (at("2026-11-24T12:00:00Z"), at("2026-11-24T13:00:00Z"));
         let first = [image("a", &["app:1", "x:1"])];
         let mut second = [image("a", &["x:1"]), image("b", &["app:1"])];
-        note_moves(&first, &mut second, noon);
+        let none = HashMap::new();
+        note_moves(&first, &mut second, &none, noon);
         assert!(second[0].moved.is_empty(), "it was there from the start");
         assert_eq!(second[1].moved_at("app:1"), Some(noon));
         let mut third = [image("a", &["x:1"]), image("b", &["app:1", "new:1"])];
-        note_moves(&second, &mut third, later);
+        note_moves(&second, &mut third, &none, later);
         assert_eq!(third[1].moved_at("app:1"), Some(noon));
         assert_eq!(third[1].moved_at("docker.io/library/new:1"), Some(later));
+        // Copies are as old as what they are copies of.
+        let copied = HashMap::from([("new:1".to_owned(), Some(noon)), ("app:1".to_owned(), None)]);
+        let mut fourth = [image("c", &["new:1", "app:1", "x:1"])];
+        note_moves(&third, &mut fourth, &copied, later);
+        assert_eq!(fourth[0].moved_at("new:1"), Some(noon));
+        assert_eq!(fourth[0].moved_at("app:1"), None);
+        assert_eq!(fourth[0].moved_at("x:1"), Some(later));
     }
 }

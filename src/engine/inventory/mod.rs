@@ -5,7 +5,7 @@
 mod container;
 mod lists;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ pub(crate) use container::Found;
 pub(crate) use lists::{images, networks, volumes};
 
 use super::pulse::Pulse;
-use crate::model::node::{Containers, Facts, Trouble};
+use crate::model::node::{Containers, Facts, Trouble, engine_labels};
 use crate::model::orders::Orders;
 use crate::model::{Image, Network, Node, Resources, Volume};
 
@@ -31,6 +31,8 @@ pub(crate) struct Inventory {
     networks: Arc<Vec<Network>>,
     volumes: Arc<Vec<Volume>>,
     orders: Orders,
+    /// Tags that copies bring at the moment, with when they came to the image where it is from.
+    pub(crate) copied: HashMap<String, Option<Timestamp>>,
     updated_at: Option<Timestamp>,
 }
 
@@ -48,6 +50,7 @@ impl Inventory {
             networks: Arc::default(),
             volumes: Arc::default(),
             orders: Orders::default(),
+            copied: HashMap::new(),
             updated_at: None,
         }
     }
@@ -99,7 +102,8 @@ impl Inventory {
     pub(crate) fn set_images(&mut self, mut images: Vec<Image>) {
         // Nothing is known of what came before the first list.
         if self.updated_at.is_some() {
-            lists::note_moves(&self.images, &mut images, Timestamp::now());
+            let now = Timestamp::now();
+            lists::note_moves(&self.images, &mut images, &self.copied, now);
         }
         self.images = Arc::new(images);
     }
@@ -172,9 +176,7 @@ fn labels(
     info: &serde_json::Value,
     ordered: &BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {
-    let own = info["Labels"].as_array().into_iter().flatten();
-    let mut labels: BTreeMap<String, String> = own
-        .filter_map(|l| l.as_str()?.split_once('='))
+    let mut labels: BTreeMap<String, String> = engine_labels(info)
         .filter(|(key, _)| *key != "node")
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect();

@@ -4,24 +4,40 @@ use super::{NOTICED, Scene};
 use crate::support::caller::on;
 use crate::support::lab::{EngineSpec, Release, Spec, eventually, output};
 
-#[test]
-fn creates_go_elsewhere_while_a_disk_is_full() {
-    let spec = Spec::with([
+/// Three engines, of which node1 has a small disk.
+fn scene() -> Scene {
+    Scene::of(&Spec::with([
         EngineSpec::new("node0", Release::V20),
         EngineSpec::new("node1", Release::V28).disk(96),
         EngineSpec::new("node2", Release::V28),
-    ]);
-    let scene = Scene::of(&spec);
+    ]))
+}
+
+/// Fills node1's disk, or frees it.
+fn fill(scene: &Scene, full: bool) {
     let engine = scene.lab.engine("node1");
-    let sh = |script: &str| {
-        let mut command = engine.on_machine("/bin/sh");
-        output(command.args(["-c", script]).current_dir("/")).unwrap()
+    let file = engine.folder().join("data/fill");
+    let file = file.display();
+    let script = match full {
+        true => format!("dd if=/dev/zero of={file} bs=4096 2>/dev/null; true"),
+        false => format!("rm {file}"),
     };
-    let fill = engine.folder().join("data/fill");
-    let fill = fill.display();
-    sh(&format!(
-        "dd if=/dev/zero of={fill} bs=4096 2>/dev/null; true"
-    ));
+    output(engine.on_machine("/bin/sh").args(["-c", &script])).unwrap();
+}
+
+/// Waits until `docker info` warns of node1, or no longer does; returns the warnings.
+fn wait_for_warnings(scene: &Scene, wanted: bool) -> Vec<String> {
+    eventually(NOTICED, || match scene.warnings() {
+        some if some.is_empty() == wanted => Err(some),
+        other => Ok(other),
+    })
+    .unwrap()
+}
+
+#[test]
+fn creates_go_elsewhere_while_a_disk_is_full() {
+    let scene = scene();
+    fill(&scene, true);
 
     // With node1 emptier than the others, it is the first choice until it says what is wrong.
     for n in 0..4 {
@@ -29,11 +45,7 @@ fn creates_go_elsewhere_while_a_disk_is_full() {
         scene.caller.create("", &on(node)).expect(201);
     }
     assert_eq!(scene.placed_on_node1(2), 0);
-    let warnings = eventually(NOTICED, || match scene.warnings() {
-        none if none.is_empty() => Err(none),
-        some => Ok(some),
-    })
-    .unwrap();
+    let warnings = wait_for_warnings(&scene, true);
     let [warning] = &warnings[..] else {
         panic!("{warnings:?}");
     };
@@ -55,46 +67,24 @@ fn creates_go_elsewhere_while_a_disk_is_full() {
             .any(|c| c["Names"][0] == "/there")
     );
 
-    sh(&format!("rm {fill}"));
+    fill(&scene, false);
     scene.caller.create("there", &on("node1")).expect(201);
-    eventually(NOTICED, || match scene.warnings() {
-        none if none.is_empty() => Ok(()),
-        some => Err(some),
-    })
-    .unwrap();
+    wait_for_warnings(&scene, false);
     assert_eq!(scene.placed_on_node1(1), 1, "it is the emptiest");
 }
 
 #[test]
 fn a_full_disk_is_tried_again_after_a_while() {
-    let spec = Spec::with([
-        EngineSpec::new("node0", Release::V28),
-        EngineSpec::new("node1", Release::V28).disk(96),
-        EngineSpec::new("node2", Release::V28),
-    ]);
-    let scene = Scene::of(&spec);
-    let engine = scene.lab.engine("node1");
-    let fill = engine.folder().join("data/fill");
-    let fill = fill.display();
-    let sh = |script: &str| {
-        let mut command = engine.on_machine("/bin/sh");
-        output(command.args(["-c", script]).current_dir("/")).unwrap()
-    };
-    sh(&format!(
-        "dd if=/dev/zero of={fill} bs=4096 2>/dev/null; true"
-    ));
+    let scene = scene();
+    fill(&scene, true);
     scene.caller.create("", &on("node1")).expect(500);
     assert_eq!(scene.placed_on_node1(4), 0);
-    sh(&format!("rm {fill}"));
+    fill(&scene, false);
     // Nobody tells that there is room again; sooner or later a create finds out.
     eventually(NOTICED * 2, || match scene.placed_on_node1(1) {
         1 => Ok(()),
         _ => Err(scene.warnings()),
     })
     .unwrap();
-    eventually(NOTICED, || match scene.warnings() {
-        none if none.is_empty() => Ok(()),
-        some => Err(some),
-    })
-    .unwrap();
+    wait_for_warnings(&scene, false);
 }

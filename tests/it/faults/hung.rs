@@ -6,12 +6,13 @@ use super::{NOTICED, Scene, aside_for};
 fn a_stopped_engine_is_told_and_harms_nobody() {
     let scene = Scene::start();
     let before = scene.listed(&scene.ids[1]).unwrap();
+    let stopped = scene.caller.run_on("node1", "stopped");
     scene.lab.engine("node1").pause().unwrap();
     let under_way = [
         ("GET", format!("/containers/{}/json", scene.ids[1]), ""),
         (
             "POST",
-            format!("/containers/{}/stop", scene.ids[1]),
+            format!("/containers/{stopped}/stop"),
             "; whether it was carried out is unknown",
         ),
         (
@@ -56,12 +57,14 @@ fn a_stopped_engine_is_told_and_harms_nobody() {
     scene.lab.engine("node1").resume().unwrap();
     scene.wait_until_healthy();
     let after = scene.listed(&scene.ids[1]).unwrap();
-    // Whether it still runs is open: the stop may have been carried out once the engine went on.
-    for key in ["Id", "Names", "Created", "Image"] {
+    for key in ["Id", "Names", "State", "Created", "Image", "Ports"] {
         assert_eq!(after[key], before[key], "{key}");
     }
     let inspect = format!("/containers/{}/json", scene.ids[1]);
-    scene.caller.get(&inspect).expect(200);
+    assert_eq!(
+        scene.caller.get(&inspect).expect(200).json()["State"]["Running"],
+        true
+    );
 }
 
 #[test]
