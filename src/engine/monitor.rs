@@ -217,7 +217,12 @@ impl Monitor {
     /// Notes what an event makes stale.
     fn mark(&mut self, event: &Event) {
         let action = event.action.split(':').next().unwrap_or_default();
-        if matches!(action, "destroy" | "delete" | "remove" | "prune") {
+        // A create that fails ends with a destroy too, of a container that never was: that frees nothing.
+        let freed = match (event.kind.as_str(), action) {
+            ("container", "destroy") => self.inventory.has_container(&event.actor),
+            (_, action) => matches!(action, "destroy" | "delete" | "remove" | "prune"),
+        };
+        if freed {
             self.pending.changed |= self.breaker.freed();
         }
         match (event.kind.as_str(), action) {

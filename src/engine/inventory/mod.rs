@@ -93,6 +93,11 @@ impl Inventory {
         Ok(())
     }
 
+    /// Tells whether a container is known.
+    pub(crate) fn has_container(&self, id: &str) -> bool {
+        self.containers.by_id(id).is_some()
+    }
+
     /// Forgets a container that the engine says is destroyed.
     pub(crate) fn remove_container(&mut self, id: &str) {
         self.containers.remove(id);

@@ -79,6 +79,9 @@ fn a_full_disk_is_tried_again_after_a_while() {
     fill(&scene, true);
     scene.caller.create("", &on("node1")).expect(500);
     assert_eq!(scene.placed_on_node1(4), 0);
+    // It was spared, not tried again for each: what a failed create leaves behind is no room that was freed.
+    let log = scene.flotilla.log();
+    assert_eq!(log.matches("engine cannot create").count(), 1, "{log}");
     fill(&scene, false);
     // Nobody tells that there is room again; sooner or later a create finds out.
     eventually(NOTICED * 2, || match scene.placed_on_node1(1) {
