@@ -12,8 +12,12 @@ use tokio::time::MissedTickBehavior;
 use super::{Discovery, Error, Options, add};
 use crate::net::addr::Addr;
 
-/// How long a file is left alone after a change: an editor that truncates and then writes is not seen half way.
+/// How long a file must stay as it was read to be believed: who truncates and then writes is not seen half way.
 const SETTLE: Duration = Duration::from_millis(100);
+/// How long an empty one must: it takes every node away.
+const SETTLE_EMPTY: Duration = Duration::from_secs(1);
+/// Readings of a file that changes all the time, of which the last is believed.
+const READINGS: usize = 20;
 
 /// A file that is watched.
 #[derive(Debug)]
@@ -53,7 +57,7 @@ impl Watched {
     async fn follow(&self, members: &watch::Sender<BTreeSet<Addr>>) -> Error {
         // Watched before it is read, so that no change falls between.
         let (_watcher, mut changes) = self.watch();
-        match self.read().await {
+        match self.read().await.and_then(|text| self.parse(&text)) {
             Ok(found) => members.send_replace(found),
             Err(error) => return error,
         };
@@ -63,12 +67,9 @@ impl Watched {
         loop {
             tokio::select! {
                 _ = heartbeat.tick() => {}
-                Some(()) = changes.recv() => {
-                    tokio::time::sleep(SETTLE).await;
-                    while changes.try_recv().is_ok() {}
-                }
+                Some(()) = changes.recv() => {}
             }
-            match self.read().await {
+            match self.settled().await.and_then(|text| self.parse(&text)) {
                 Ok(found) => {
                     members.send_if_modified(|known| {
                         let changed = *known != found;
@@ -104,15 +105,36 @@ impl Watched {
         (watcher.ok(), receiver)
     }
 
+    /// Reads the file until it stays the same for a while.
+    async fn settled(&self) -> Result<String, Error> {
+        let mut last = self.read().await?;
+        for _ in 0..READINGS {
+            let wait = match last.trim().is_empty() {
+                true => SETTLE_EMPTY,
+                false => SETTLE,
+            };
+            tokio::time::sleep(wait).await;
+            let now = self.read().await?;
+            if now == last {
+                break;
+            }
+            last = now;
+        }
+        Ok(last)
+    }
+
     /// Reads the whole file.
-    async fn read(&self) -> Result<BTreeSet<Addr>, Error> {
-        let text = tokio::fs::read_to_string(&self.path)
-            .await
-            .map_err(|source| Error::File {
-                path: self.path.clone(),
-                source,
-            })?;
-        parse(&text).map_err(|(number, source)| Error::Line {
+    async fn read(&self) -> Result<String, Error> {
+        let read = tokio::fs::read_to_string(&self.path).await;
+        read.map_err(|source| Error::File {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// Reads what the file says; an error names it.
+    fn parse(&self, text: &str) -> Result<BTreeSet<Addr>, Error> {
+        parse(text).map_err(|(number, source)| Error::Line {
             path: self.path.clone(),
             number,
             source: Box::new(source),
@@ -180,6 +202,22 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!(shown(&receiver.borrow_and_update()), "a:1 b:2");
+        // As shells do it, slowly: truncated first, written later.
+        std::fs::write(&path, "").unwrap();
+        tokio::time::sleep(SETTLE * 4).await;
+        std::fs::write(&path, "c:3\n").unwrap();
+        tokio::time::timeout(Duration::from_secs(10), receiver.changed())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(shown(&receiver.borrow_and_update()), "c:3");
+        // One that stays empty is believed.
+        std::fs::write(&path, "").unwrap();
+        tokio::time::timeout(Duration::from_secs(10), receiver.changed())
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(receiver.borrow_and_update().is_empty());
         task.abort();
     }
 
