@@ -17,6 +17,7 @@ use super::{Cache, EngineSpec, Error, Release, eventually, probe};
 
 const READY_LIMIT: Duration = Duration::from_secs(60);
 const CALL_LIMIT: Duration = Duration::from_secs(10);
+const STANDSTILL: Duration = Duration::from_secs(10);
 const CONTAINERD_PID: &str = "exec/containerd/containerd.pid";
 
 /// A dockerd of its own in a network namespace of its own.
@@ -166,17 +167,17 @@ impl Engine {
 
     /// Stops dockerd with SIGSTOP: connections are still taken, and nothing answers.
     pub(crate) fn pause(&self) -> Result<(), Error> {
-        self.signal("STOP")
+        stop(&self.pid()?)
     }
 
     /// Lets a paused dockerd go on.
     pub(crate) fn resume(&self) -> Result<(), Error> {
-        self.signal("CONT")
+        signal("CONT", &self.pid()?)
     }
 
     /// Stops containerd with SIGSTOP: dockerd answers `/_ping`, and starts of containers hang.
     pub(crate) fn pause_containerd(&self) -> Result<(), Error> {
-        signal("STOP", &self.containerd()?)
+        stop(&self.containerd()?)
     }
 
     /// Lets a paused containerd go on.
@@ -263,9 +264,9 @@ impl Engine {
         fs::remove_file(&file).map_err(Error::file(file))
     }
 
-    fn signal(&self, signal_name: &str) -> Result<(), Error> {
+    fn pid(&self) -> Result<String, Error> {
         match self.process().as_ref() {
-            Some(process) => signal(signal_name, &process.id().to_string()),
+            Some(process) => Ok(process.id().to_string()),
             None => Err(Error::Missing(format!("{} to run", self.name))),
         }
     }
@@ -294,6 +295,27 @@ impl Engine {
         let lines: Vec<_> = log.lines().rev().take(12).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
+}
+
+/// Stops a process and waits until each of its threads stands: one that still runs may answer once more.
+fn stop(pid: &str) -> Result<(), Error> {
+    signal("STOP", pid)?;
+    eventually(STANDSTILL, || {
+        let folder = format!("/proc/{pid}/task");
+        for thread in fs::read_dir(&folder).map_err(Error::file(&folder))? {
+            let path = thread.map_err(Error::file(&folder))?.path().join("stat");
+            // A thread that has ended meanwhile has no file, and runs no more.
+            let stat = fs::read_to_string(&path).unwrap_or_default();
+            // The state follows the name, which is in brackets and may hold any of them.
+            let state = stat
+                .rsplit_once(") ")
+                .and_then(|(_, rest)| rest.chars().next());
+            if !matches!(state, Some('T') | None) {
+                return Err(Error::Missing(format!("{} to stand still", path.display())));
+            }
+        }
+        Ok(())
+    })
 }
 
 fn signal(name: &str, pid: &str) -> Result<(), Error> {
