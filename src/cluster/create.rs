@@ -28,6 +28,8 @@ const FINISHING: Duration = Duration::from_secs(20);
 const SETTLE_LIMIT: Duration = Duration::from_secs(3600);
 /// Rounds of choosing when reservations are lost to others.
 const ROUNDS: usize = 32;
+/// Rounds in which only the place that was chosen will do; after them any that admits the container.
+const BEST_ROUNDS: usize = 16;
 /// The most bytes of an engine's answer to a create.
 const ANSWER_LIMIT: usize = 4 << 20;
 
@@ -69,9 +71,10 @@ pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
     let mut last = None;
     let mut retries = create.retries;
     let mut notes: Vec<String> = Vec::new();
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
         let members = cluster.members();
-        let chosen = match choose(&cluster, &members, &create, &unreachable) {
+        let best = round < BEST_ROUNDS;
+        let chosen = match choose(&cluster, &members, &create, &unreachable, best) {
             Ok(Some(chosen)) => chosen,
             // Lost to others on every node: look again at what is left.
             Ok(None) => continue,
@@ -183,12 +186,14 @@ struct Chosen {
     reservation: Reservation,
 }
 
-/// Picks and reserves a node; `None` when every candidate was lost to another create in the meantime.
+/// Picks and reserves a node; `None` when every candidate was lost to another create in the meantime, or, with `best`,
+/// when the one that was chosen is no longer as good a place.
 fn choose(
     cluster: &Cluster,
     members: &Members,
     create: &Create,
     unreachable: &[Arc<str>],
+    best: bool,
 ) -> Result<Option<Chosen>, Error> {
     let request = &create.spec.request;
     if let Some(name) = &request.name {
@@ -214,7 +219,8 @@ fn choose(
     });
     for (node, supply) in candidates {
         let stand_in = Arc::clone(&create.spec.stand_in);
-        match reserved.reserve(cluster, request, node, stand_in) {
+        let rank = best.then(|| cluster.scheduler().rank(request, node));
+        match reserved.reserve(cluster, request, node, stand_in, rank) {
             Ok(reservation) => {
                 tracing::debug!(node = %node.name, name = ?request.name, "placed");
                 return Ok(Some(Chosen {
@@ -225,6 +231,7 @@ fn choose(
             }
             Err(Lost::Name(error)) => return Err(error),
             Err(Lost::Node) => {}
+            Err(Lost::Rank) => return Ok(None),
         }
     }
     Ok(None)

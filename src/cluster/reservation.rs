@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Cluster, Error, Members, resolve};
 use crate::model::{Container, Node};
-use crate::scheduler::Request;
+use crate::scheduler::{Rank, Request};
 
 /// All promises of this process.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +36,8 @@ pub enum Lost {
     Name(Error),
     /// The node no longer admits the request: another may.
     Node,
+    /// The node is a worse place than it was when it was chosen: another may be better now.
+    Rank,
 }
 
 impl Reservations {
@@ -50,14 +52,18 @@ impl Reservations {
 
     /// Reserves a container on one node, if the name is free and the node still admits the request.
     ///
+    /// With `chosen_at` the node must also be as good a place as it was then: of two creates that choose the same
+    /// node at once, the second looks again.
+    ///
     /// # Errors
-    /// Says whether the name or the node was lost.
+    /// Says whether the name, the node or its rank was lost.
     pub fn reserve(
         &self,
         cluster: &Cluster,
         request: &Request,
         node: &Node,
         container: Arc<Container>,
+        chosen_at: Option<Rank>,
     ) -> Result<Reservation, Lost> {
         let mut held = self.lock();
         // Read inside the lock: a name given back was visible in the view before.
@@ -71,6 +77,9 @@ impl Reservations {
         let ahead = with(current, reserved);
         if cluster.scheduler().admits(request, &ahead).is_err() {
             return Err(Lost::Node);
+        }
+        if chosen_at.is_some_and(|rank| cluster.scheduler().rank(request, &ahead) < rank) {
+            return Err(Lost::Rank);
         }
         held.next += 1;
         let ticket = held.next;
@@ -186,4 +195,61 @@ impl Drop for Reservation {
 fn with(node: &Node, reserved: &[(u64, Arc<Container>)]) -> Node {
     let list: Vec<_> = reserved.iter().map(|(_, c)| Arc::clone(c)).collect();
     node.with_reserved(&list)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::{broadcast, watch};
+
+    use super::*;
+    use crate::model::{ClusterView, Health, SWARM_ID_LABEL};
+    use crate::scheduler::Scheduler;
+
+    fn cluster() -> Cluster {
+        let node = |name: &str| {
+            Arc::new(Node {
+                key: format!("{name}:2375").into(),
+                name: name.to_owned(),
+                health: Health::Healthy,
+                ..Node::default()
+            })
+        };
+        let members = Members {
+            view: ClusterView::new(vec![node("a"), node("b")]),
+            ..Members::default()
+        };
+        let (_, members) = watch::channel(Arc::new(members));
+        let scheduler = Scheduler::new("spread", None).unwrap();
+        Cluster::new(members, scheduler, broadcast::channel(1).0)
+    }
+
+    fn container(identity: &str) -> Arc<Container> {
+        Arc::new(Container {
+            id: identity.into(),
+            labels: [(SWARM_ID_LABEL.to_owned(), identity.to_owned())].into(),
+            ..Container::default()
+        })
+    }
+
+    #[test]
+    fn of_two_that_choose_one_node_at_once_the_second_looks_again() {
+        let cluster = cluster();
+        let request = Request::default();
+        let view = &cluster.members().view;
+        let node = &view.nodes()[0];
+        let rank = Some(cluster.scheduler().rank(&request, node));
+        let reserve = |identity, rank| {
+            let all = cluster.reservations();
+            all.reserve(&cluster, &request, node, container(identity), rank)
+        };
+        let first = reserve("one", rank).unwrap();
+        assert!(matches!(reserve("two", rank), Err(Lost::Rank)));
+        // Who takes any place gets it, and so does who chose it as it is now.
+        let second = reserve("two", None).unwrap();
+        let ahead = cluster.reservations().ahead(node);
+        let now = cluster.scheduler().rank(&request, &ahead);
+        let third = reserve("three", Some(now)).unwrap();
+        drop((first, second, third));
+        assert!(reserve("four", rank).is_ok());
+    }
 }

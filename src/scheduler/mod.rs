@@ -63,6 +63,20 @@ pub struct Placement {
     pub refused: Vec<(Arc<Node>, Refusal)>,
 }
 
+/// How good a place a node is: compared from the first field to the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    /// Nothing speaks against it: a node that missed a probe, is slow or has no space left is the last choice, as
+    /// classic's health indicator made it.
+    fit: bool,
+    /// How many soft wishes it meets.
+    wishes: usize,
+    /// What the strategy says.
+    score: Score,
+    /// It has the image.
+    holds_image: bool,
+}
+
 impl Scheduler {
     /// Makes a scheduler. Filters that are named replace the default ones and are asked in the order given; that
     /// an operator lets the node take containers and that resources suffice is checked in any case.
@@ -135,23 +149,22 @@ impl Scheduler {
         if admitted.is_empty() {
             return Err(Refused::All(refused));
         }
-        // A node that missed a probe, is slow or has no space left is the last choice, as classic's health indicator
-        // made it.
         // Stable, and the view is ordered by name: equals stay in that order.
-        admitted.sort_by_cached_key(|node| {
-            let soft = filter::soft_wishes_met(request, node);
-            let holds = node.image(&request.image).is_some();
-            Reverse((
-                node.is_fit(),
-                soft,
-                self.strategy.score(request, node),
-                holds,
-            ))
-        });
+        admitted.sort_by_cached_key(|node| Reverse(self.rank(request, node)));
         Ok(Placement {
             candidates: admitted.into_iter().cloned().collect(),
             refused,
         })
+    }
+
+    /// Returns how good a place an admitted node is; of two nodes the greater is the better.
+    pub fn rank(&self, request: &Request, node: &Node) -> Rank {
+        Rank {
+            fit: node.is_fit(),
+            wishes: filter::soft_wishes_met(request, node),
+            score: self.strategy.score(request, node),
+            holds_image: node.image(&request.image).is_some(),
+        }
     }
 
     /// Checks one node against every hard rule.
