@@ -2,7 +2,9 @@
 //!
 //! Invariant: which endpoint is served how is read in `route`, and error status codes are in `error` alone.
 
+mod afterwards;
 pub mod bad_filter;
+mod build;
 mod call;
 pub mod container;
 mod differences;

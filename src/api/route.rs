@@ -8,7 +8,7 @@ use std::pin::Pin;
 use http::Method;
 
 use super::call::{Answer, Call};
-use super::{container, exec, image, network, node, route_pattern, system, volume};
+use super::{build, container, exec, image, network, node, route_pattern, system, volume};
 
 /// How an endpoint is served (reference: design §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,11 +144,11 @@ pub(super) const ROUTES: &[Route] = &[
     row!("POST" "/images/{}/tag" 24 Broadcast image::change::tag, "on all nodes that have it"),
     row!("DELETE" "/images/{}" 24 Broadcast image::change::remove, "on all nodes that have it"),
     row!("GET" "/distribution/{}/json" 30 Any system::any::forward),
-    row!("POST" "/build" 24 Place later "building images"),
-    row!("POST" "/build/cancel" 39 Place later "building images"),
+    row!("POST" "/build" 24 Place build::build, "on one node, by wishes in its arguments; the image is there until a container needs it elsewhere"),
+    row!("POST" "/build/cancel" 39 Place build::cancel),
     row!("POST" "/build/prune" 31 Broadcast later "pruning build caches"),
-    row!("POST" "/session" 31 Place later "building images"),
-    row!("POST" "/grpc" 40 Place later "building images"),
+    row!("POST" "/session" 31 Place build::session, "to the node of the build that names it"),
+    row!("POST" "/grpc" 40 Place build::grpc, "all tunnels of one client lead to one node, which keeps its cache"),
     // Networks
     row!("GET" "/networks" 24 Merge network::read::list, "networks of all nodes; predefined ones once"),
     row!("GET" "/networks/" 25 Merge network::read::list, "as /networks"),

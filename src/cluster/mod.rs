@@ -3,6 +3,7 @@
 //! State: membership and the view are written by the [`members`] task alone and published as ONE value; reservations
 //! and owners of execs are behind short private locks that no await crosses.
 
+pub mod builds;
 pub mod create;
 pub mod error;
 pub mod events;
@@ -35,6 +36,7 @@ pub struct Cluster {
     scheduler: Arc<Scheduler>,
     reservations: reservation::Reservations,
     execs: execs::Execs,
+    builds: builds::Builds,
     transfers: transfer::Transfers,
     events: broadcast::Sender<Arc<Event>>,
 }
@@ -51,6 +53,7 @@ impl Cluster {
             scheduler: Arc::new(scheduler),
             reservations: reservation::Reservations::default(),
             execs: execs::Execs::default(),
+            builds: builds::Builds::default(),
             transfers: transfer::Transfers::default(),
             events,
         }
@@ -82,6 +85,11 @@ impl Cluster {
     /// Returns the owners of execs.
     pub fn execs(&self) -> &execs::Execs {
         &self.execs
+    }
+
+    /// Returns the places of builds.
+    pub fn builds(&self) -> &builds::Builds {
+        &self.builds
     }
 
     /// Returns the images on their way.

@@ -4,7 +4,7 @@
 //! gets `200` without a length, and its connection goes on as raw bytes all the same. Either way the connection is
 //! taken over only after the engine itself has said 101.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -26,24 +26,44 @@ const DOWN: usize = 64 << 10;
 
 /// Where a handler leaves the engine's end for the connection that takes over.
 #[derive(Clone, Debug, Default)]
-pub struct Slot(Arc<Mutex<Option<OnUpgrade>>>);
+pub struct Slot(Arc<Mutex<Left>>);
+
+#[derive(Default)]
+struct Left {
+    engine: Option<OnUpgrade>,
+    kept: Option<Box<dyn Send>>,
+}
+
+impl std::fmt::Debug for Left {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Left")
+            .field("engine", &self.engine)
+            .finish_non_exhaustive()
+    }
+}
 
 impl Slot {
     fn put(&self, engine: OnUpgrade) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(engine);
+        self.lock().engine = Some(engine);
+    }
+
+    /// Keeps a value until the raw stream has ended and the connection is gone.
+    pub fn keep(&self, value: Box<dyn Send>) {
+        self.lock().kept = Some(value);
     }
 
     /// Tells whether the connection is to become a raw stream.
     pub fn is_taken_over(&self) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
+        self.lock().engine.is_some()
     }
 
     /// Takes the engine's end out.
     pub fn take(&self) -> Option<OnUpgrade> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.lock().engine.take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Left> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::fan_in::{self, FanIn, Tell, Told};
+use crate::api::afterwards;
 use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
 use crate::api::home;
@@ -69,25 +70,12 @@ pub(super) async fn on_one(call: Call, engine: &Engine) -> Answer {
     let (cluster, path) = (call.api.cluster.clone(), call.path.clone());
     let answer = call.forward(engine, &path).await?;
     let engine = engine.clone();
-    Ok(answer.map(|body| {
-        let state = (body, Some((cluster, engine)));
-        body::stream(stream::unfold(state, |(mut body, then)| async move {
-            loop {
-                match body.frame().await {
-                    Some(Ok(frame)) => match frame.into_data() {
-                        Ok(data) => return Some((Ok(data), (body, then))),
-                        Err(_) => continue,
-                    },
-                    Some(Err(error)) => return Some((Err(error), (body, then))),
-                    None => {
-                        let (cluster, engine) = then?;
-                        cluster.refresh(&engine, Refresh::Images).await;
-                        return None;
-                    }
-                }
-            }
-        }))
-    }))
+    Ok(afterwards::refresh(
+        answer,
+        cluster,
+        engine,
+        Refresh::Images,
+    ))
 }
 
 /// Pulls on all targets and tells of all.

@@ -1,0 +1,90 @@
+//! Which node a build goes to.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::api::call::Call;
+use crate::api::error::Error;
+use crate::cluster::builds::Part;
+use crate::cluster::{self, Members};
+use crate::engine::Engine;
+use crate::model::Node;
+use crate::scheduler::Request;
+
+/// The header by which clients behind one address can be told apart: builds with the same value share a cache.
+const BUILDER: &str = "x-flotilla-builder";
+
+/// Returns the nodes that may take a build, best first.
+pub(super) fn candidates(
+    call: &Call,
+    members: &Members,
+    request: &Request,
+) -> Result<Vec<Arc<Node>>, Error> {
+    let scheduler = call.api.cluster.scheduler();
+    let placed = scheduler.place(request, &members.view);
+    Ok(placed.map_err(cluster::Error::Refused)?.candidates)
+}
+
+/// Chooses a place for one build: where the same was built before; else where the fewest builds are under way, and of
+/// these the node of this client's other builds, which has the images that they made.
+pub(super) fn choose<'n>(
+    call: &Call,
+    members: &Members,
+    candidates: &'n [Arc<Node>],
+    tags: &[Part],
+) -> Result<&'n Arc<Node>, Error> {
+    let builds = call.api.cluster.builds();
+    let before: Vec<_> = tags.iter().filter_map(|t| builds.place(t)).collect();
+    let home = of_client(call, members)?;
+    let fit = candidates.iter().filter(|n| n.is_fit());
+    // Stable: of equals the scheduler's first.
+    let best = fit.min_by_key(|n| {
+        let again = before.contains(&n.key);
+        (!again, builds.running(&n.key), n.key != home.key)
+    });
+    let best = best.or_else(|| candidates.first());
+    Ok(best.ok_or(cluster::Error::NoHealthyNode)?)
+}
+
+/// Returns the place of all tunnels of one client: as long as it takes builds it stays the same, also between
+/// processes, so that the client finds its cache again.
+pub(super) fn of_client(call: &Call, members: &Members) -> Result<Arc<Node>, Error> {
+    let client = client(call);
+    let candidates = candidates(call, members, &Request::default())?;
+    let builds = call.api.cluster.builds();
+    let part = Part::Client(client.clone());
+    let pinned = builds.place(&part);
+    let pinned = pinned.and_then(|key| candidates.iter().find(|n| n.key == key));
+    let weight = |node: &Node| {
+        let mut hasher = DefaultHasher::new();
+        (&client, &node.key).hash(&mut hasher);
+        hasher.finish()
+    };
+    let best = || candidates.iter().max_by_key(|n| (n.is_fit(), weight(n)));
+    let node = pinned
+        .or_else(best)
+        .ok_or(cluster::Error::NoHealthyNode)?
+        .clone();
+    builds.put(part, &node.key);
+    Ok(node)
+}
+
+/// Says who a client is: the subject of its certificate, or else its address, and what it says of itself.
+pub(super) fn client(call: &Call) -> String {
+    let peer = &call.peer;
+    let from = match (&peer.subject, peer.addr.parse::<SocketAddr>()) {
+        (Some(subject), _) => subject.clone(),
+        (None, Ok(addr)) => addr.ip().to_string(),
+        (None, Err(_)) => peer.addr.clone(),
+    };
+    let own = call.head.headers.get(BUILDER);
+    let own = own.map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
+    format!("{from}\n{}", own.unwrap_or_default())
+}
+
+/// Returns the engine of a place, if it is still in the cluster.
+pub(super) fn engine(members: &Members, key: &str) -> Result<Engine, Error> {
+    let engine = members.engine(key).cloned();
+    Ok(engine.ok_or(cluster::Error::NoHealthyNode)?)
+}

@@ -1,0 +1,129 @@
+//! `POST /build`: one build, placed by its arguments, its output passed on as it comes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::api::afterwards;
+use crate::api::call::{Answer, Call, no_content};
+use crate::api::error::Error;
+use crate::api::system::any;
+use crate::cluster::builds::Part;
+use crate::engine::Refresh;
+use crate::model::Resources;
+use crate::scheduler::{Request, wishes};
+
+use super::place;
+
+/// What stands before a build's ID where its context is sent by a call of its own.
+const UPLOAD: &str = "upload-request:";
+/// How long a part of a build waits for the one that says where.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Builds on the node that placement chooses, or where the other parts of the build are.
+pub(in crate::api) async fn build(call: Call) -> Answer {
+    let members = call.members();
+    let builds = call.api.cluster.builds().clone();
+    if let Some(id) = call.query.text("buildid").strip_prefix(UPLOAD) {
+        let known = builds.expect(&Part::Build(id.to_owned()), PATIENCE).await;
+        let key = match known {
+            Some(key) => key,
+            None => place::of_client(&call, &members)?.key.clone(),
+        };
+        let path = call.path.clone();
+        return call.forward(&place::engine(&members, &key)?, &path).await;
+    }
+    let (request, query) = read(&call)?;
+    let part = |name: &str, make: fn(String) -> Part| {
+        let id = call.query.text(name);
+        (!id.is_empty()).then(|| make(id.to_owned()))
+    };
+    let parts = [part("session", Part::Session), part("buildid", Part::Build)];
+    let parts: Vec<Part> = parts.into_iter().flatten().collect();
+    let tags: Vec<Part> = call
+        .query
+        .all("t")
+        .map(|t| Part::Tag(t.to_owned()))
+        .collect();
+    let candidates = place::candidates(&call, &members, &request)?;
+    let best = place::choose(&call, &members, &candidates, &tags)?;
+    let key = builds.pin(&parts, &best.key);
+    if !candidates.iter().any(|n| n.key == key) {
+        let name = members.view.by_key(&key).map_or(&*key, |n| &n.name);
+        return Err(Error::Conflict(format!(
+            "the session of this build is on {name}, which cannot take the build"
+        )));
+    }
+    for tag in tags {
+        builds.put(tag, &key);
+    }
+    let engine = place::engine(&members, &key)?;
+    let under_way = builds.begin(&key);
+    tracing::debug!(node = %key, "build placed");
+    let (cluster, path) = (call.api.cluster.clone(), call.path.clone());
+    let answer = call.forward_with(&engine, &path, &query).await?;
+    let kept = afterwards::refresh(answer, cluster, engine, Refresh::Images);
+    Ok(afterwards::hold(kept, under_way))
+}
+
+/// Ends a build on its node; one that nobody knows is no build any more, as for an engine.
+pub(in crate::api) async fn cancel(call: Call) -> Answer {
+    let id = call.query.text("id").to_owned();
+    if id.is_empty() {
+        // Refused in the engine's words.
+        return any::forward(call).await;
+    }
+    let Some(key) = call.api.cluster.builds().place(&Part::Build(id)) else {
+        return Ok(no_content(http::StatusCode::OK));
+    };
+    let engine = place::engine(&call.members(), &key)?;
+    let path = call.path.clone();
+    call.forward(&engine, &path).await
+}
+
+/// Reads what a build asks of its node, and returns the query without it.
+fn read(call: &Call) -> Result<(Request, String), Error> {
+    let raw = call.raw_query();
+    let mut request = Request {
+        resources: Resources {
+            memory_bytes: call.query.int("memory").ok().flatten().unwrap_or_default(),
+            ..Resources::default()
+        },
+        seed: fastrand::u64(..),
+        ..Request::default()
+    };
+    let args = call.query.text("buildargs");
+    // What is no object of texts is the engine's to refuse.
+    let args = serde_json::from_str::<BTreeMap<String, Option<String>>>(args).unwrap_or_default();
+    let (found, rest) = wishes::extract_build_args(&args).map_err(|e| Error::Bad(e.to_string()))?;
+    request.wishes = found;
+    if rest.len() == args.len() {
+        return Ok((request, raw.to_owned()));
+    }
+    let rest = serde_json::to_string(&rest).map_err(|e| Error::Internal(e.to_string()))?;
+    Ok((request, with_args(raw, &rest)))
+}
+
+/// Replaces the value of `buildargs` in a query; everything else stays as the client wrote it.
+fn with_args(raw: &str, args: &str) -> String {
+    let parts = raw.split('&').map(|part| match part.split_once('=') {
+        Some(("buildargs", _)) => {
+            let value: String = form_urlencoded::byte_serialize(args.as_bytes()).collect();
+            format!("buildargs={value}")
+        }
+        _ => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("&")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_arguments_of_a_query_change() {
+        assert_eq!(
+            with_args("t=a%3Ab&buildargs=%7B%22x%22%3A%221%22%7D&q", "{}"),
+            "t=a%3Ab&buildargs=%7B%7D&q"
+        );
+    }
+}

@@ -1,0 +1,241 @@
+//! Which engine a build is on: what belongs to one build goes to one engine, whichever part of it comes first.
+//!
+//! A bounded cache: what it forgets is chosen anew. Invariant: the lock is private and never held across an await.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+/// How long a place is kept after its last use.
+const KEPT: Duration = Duration::from_secs(3600);
+/// The most places that are kept.
+const LIMIT: usize = 8192;
+
+/// What belongs to one place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// A session of `BuildKit`, by the ID its client gave it.
+    Session(String),
+    /// A build, by the ID its client gave it.
+    Build(String),
+    /// All tunnels to `BuildKit` of one client.
+    Client(String),
+    /// What is to be called so: its cache is where it was built before.
+    Tag(String),
+}
+
+/// The places of all builds.
+#[derive(Clone, Debug, Default)]
+pub struct Builds(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    known: Mutex<Known>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    places: HashMap<Part, Place>,
+    running: HashMap<Arc<str>, usize>,
+    tunnels: HashMap<String, usize>,
+}
+
+#[derive(Debug)]
+struct Place {
+    node: Arc<str>,
+    used: Instant,
+}
+
+/// A build or tunnel under way; dropping it says that it has ended.
+#[derive(Debug)]
+pub struct UnderWay {
+    builds: Builds,
+    node: Option<Arc<str>>,
+    client: Option<String>,
+}
+
+impl Builds {
+    /// Gives all `parts` one place: that of the first which has one, else `node`. Returns the place.
+    pub fn pin(&self, parts: &[Part], node: &Arc<str>) -> Arc<str> {
+        let mut known = self.lock();
+        let before = parts.iter().find_map(|p| known.places.get(p));
+        let node = Arc::clone(before.map_or(node, |place| &place.node));
+        for part in parts {
+            known.put(part.clone(), &node);
+        }
+        drop(known);
+        self.0.changed.notify_waiters();
+        node
+    }
+
+    /// Gives a part a place, whatever it had.
+    pub fn put(&self, part: Part, node: &Arc<str>) {
+        self.lock().put(part, node);
+        self.0.changed.notify_waiters();
+    }
+
+    /// Returns the key of the node where a part has its place.
+    pub fn place(&self, part: &Part) -> Option<Arc<str>> {
+        let mut known = self.lock();
+        let place = known.places.get_mut(part)?;
+        place.used = Instant::now();
+        Some(Arc::clone(&place.node))
+    }
+
+    /// Waits until a part has a place, for `limit` at most.
+    pub async fn expect(&self, part: &Part, limit: Duration) -> Option<Arc<str>> {
+        let wait = async {
+            loop {
+                let changed = self.0.changed.notified();
+                tokio::pin!(changed);
+                // Before the look, so that a place that comes in between is not missed.
+                changed.as_mut().enable();
+                if let Some(node) = self.place(part) {
+                    return node;
+                }
+                changed.await;
+            }
+        };
+        tokio::time::timeout(limit, wait).await.ok()
+    }
+
+    /// Counts a build on a node until the result is dropped.
+    pub fn begin(&self, node: &Arc<str>) -> UnderWay {
+        *self.lock().running.entry(Arc::clone(node)).or_default() += 1;
+        UnderWay {
+            builds: self.clone(),
+            node: Some(Arc::clone(node)),
+            client: None,
+        }
+    }
+
+    /// Counts a tunnel of a client until the result is dropped.
+    pub fn tunnel(&self, client: &str) -> UnderWay {
+        *self.lock().tunnels.entry(client.to_owned()).or_default() += 1;
+        UnderWay {
+            builds: self.clone(),
+            node: None,
+            client: Some(client.to_owned()),
+        }
+    }
+
+    /// Returns how many builds are under way on a node.
+    pub fn running(&self, node: &str) -> usize {
+        self.lock().running.get(node).copied().unwrap_or_default()
+    }
+
+    /// Tells whether a client has a tunnel open.
+    pub fn has_tunnel(&self, client: &str) -> bool {
+        self.lock().tunnels.contains_key(client)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        let known = self.0.known.lock();
+        known.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn put(&mut self, part: Part, node: &Arc<str>) {
+        if self.places.len() >= LIMIT && !self.places.contains_key(&part) {
+            self.forget();
+        }
+        let place = Place {
+            node: Arc::clone(node),
+            used: Instant::now(),
+        };
+        self.places.insert(part, place);
+    }
+
+    /// Makes room: what was not used for long goes, or else the older half.
+    fn forget(&mut self) {
+        self.places.retain(|_, place| place.used.elapsed() < KEPT);
+        if self.places.len() < LIMIT {
+            return;
+        }
+        let mut times: Vec<Instant> = self.places.values().map(|p| p.used).collect();
+        let (_, middle, _) = times.select_nth_unstable(LIMIT / 2);
+        let middle = *middle;
+        self.places.retain(|_, place| place.used > middle);
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut known = self.builds.lock();
+        if let Some(node) = &self.node
+            && let Some(count) = known.running.get_mut(node)
+        {
+            *count -= 1;
+            if *count == 0 {
+                known.running.remove(node);
+            }
+        }
+        if let Some(client) = &self.client
+            && let Some(count) = known.tunnels.get_mut(client)
+        {
+            *count -= 1;
+            if *count == 0 {
+                known.tunnels.remove(client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whichever_part_comes_first_chooses_for_all() {
+        let builds = Builds::default();
+        let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
+        let (session, build) = (Part::Session("s".into()), Part::Build("b".into()));
+        assert_eq!(builds.pin(std::slice::from_ref(&session), &a), a);
+        assert_eq!(builds.pin(&[build.clone(), session], &b), a);
+        assert_eq!(builds.place(&build), Some(a));
+        assert_eq!(builds.place(&Part::Session("b".into())), None);
+        builds.put(build.clone(), &b);
+        assert_eq!(builds.place(&build), Some(b));
+    }
+
+    #[test]
+    fn what_is_under_way_counts_until_it_ends() {
+        let builds = Builds::default();
+        let (one, two) = (builds.begin(&"a".into()), builds.begin(&"a".into()));
+        let tunnel = builds.tunnel("c");
+        assert_eq!((builds.running("a"), builds.running("b")), (2, 0));
+        drop(one);
+        assert!(builds.has_tunnel("c") && builds.running("a") == 1);
+        drop((two, tunnel));
+        assert!(!builds.has_tunnel("c") && builds.running("a") == 0);
+    }
+
+    #[test]
+    fn places_are_bounded() {
+        let builds = Builds::default();
+        for number in 0..LIMIT + 10 {
+            builds.put(Part::Build(number.to_string()), &"a".into());
+        }
+        assert!(builds.lock().places.len() <= LIMIT);
+        let last = Part::Build((LIMIT + 9).to_string());
+        assert!(builds.place(&last).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_place_is_waited_for() {
+        let builds = Builds::default();
+        let part = Part::Build("b".into());
+        assert_eq!(builds.expect(&part, Duration::from_millis(1)).await, None);
+        let waiting = tokio::spawn({
+            let (builds, part) = (builds.clone(), part.clone());
+            async move { builds.expect(&part, Duration::from_secs(60)).await }
+        });
+        tokio::task::yield_now().await;
+        builds.put(part, &"a".into());
+        assert_eq!(waiting.await.unwrap().as_deref(), Some("a"));
+    }
+}
