@@ -7,6 +7,7 @@
 mod support;
 
 mod bad_input;
+mod builds;
 mod cli;
 mod compose;
 mod copies;

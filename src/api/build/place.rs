@@ -12,9 +12,6 @@ use crate::engine::Engine;
 use crate::model::Node;
 use crate::scheduler::Request;
 
-/// The header by which clients behind one address can be told apart: builds with the same value share a cache.
-const BUILDER: &str = "x-flotilla-builder";
-
 /// Returns the nodes that may take a build, best first.
 pub(super) fn candidates(
     call: &Call,
@@ -56,12 +53,10 @@ pub(super) fn of_client(call: &Call, members: &Members) -> Result<Arc<Node>, Err
     let part = Part::Client(client.clone());
     let pinned = builds.place(&part);
     let pinned = pinned.and_then(|key| candidates.iter().find(|n| n.key == key));
-    let weight = |node: &Node| {
-        let mut hasher = DefaultHasher::new();
-        (&client, &node.key).hash(&mut hasher);
-        hasher.finish()
+    let best = || {
+        let rank = |n: &&Arc<Node>| (n.is_fit(), weight(&client, &n.key));
+        candidates.iter().max_by_key(rank)
     };
-    let best = || candidates.iter().max_by_key(|n| (n.is_fit(), weight(n)));
     let node = pinned
         .or_else(best)
         .ok_or(cluster::Error::NoHealthyNode)?
@@ -70,21 +65,48 @@ pub(super) fn of_client(call: &Call, members: &Members) -> Result<Arc<Node>, Err
     Ok(node)
 }
 
-/// Says who a client is: the subject of its certificate, or else its address, and what it says of itself.
+/// Ranks the nodes for a client (rendezvous hashing): clients spread over the nodes, and when a node comes or goes only
+/// its own clients move.
+fn weight(client: &str, node: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (client, node).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Says who a client is: the subject of its certificate, or else its address without the port.
 pub(super) fn client(call: &Call) -> String {
     let peer = &call.peer;
-    let from = match (&peer.subject, peer.addr.parse::<SocketAddr>()) {
+    match (&peer.subject, peer.addr.parse::<SocketAddr>()) {
         (Some(subject), _) => subject.clone(),
         (None, Ok(addr)) => addr.ip().to_string(),
         (None, Err(_)) => peer.addr.clone(),
-    };
-    let own = call.head.headers.get(BUILDER);
-    let own = own.map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
-    format!("{from}\n{}", own.unwrap_or_default())
+    }
 }
 
 /// Returns the engine of a place, if it is still in the cluster.
 pub(super) fn engine(members: &Members, key: &str) -> Result<Engine, Error> {
     let engine = members.engine(key).cloned();
     Ok(engine.ok_or(cluster::Error::NoHealthyNode)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn best<'n>(client: &str, nodes: &[&'n str]) -> &'n str {
+        nodes.iter().max_by_key(|n| weight(client, n)).unwrap()
+    }
+
+    #[test]
+    fn clients_spread_and_only_those_of_a_lost_node_move() {
+        let nodes = ["a:2375", "b:2375", "c:2375"];
+        let clients: Vec<String> = (0..300).map(|n| format!("10.0.1.{n}")).collect();
+        for node in nodes {
+            let of = clients.iter().filter(|c| best(c, &nodes) == node).count();
+            assert!((60..140).contains(&of), "{node}: {of}");
+        }
+        for client in clients.iter().filter(|c| best(c, &nodes) != "c:2375") {
+            assert_eq!(best(client, &nodes), best(client, &nodes[..2]));
+        }
+    }
 }

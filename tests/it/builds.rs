@@ -1,0 +1,396 @@
+//! Builds in all their forms: the classic builder, `BuildKit` driven by the CLI, buildx, compose.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::support::clients::Clients;
+use crate::support::flotilla::Flotilla;
+use crate::support::lab::{Engine, Lab, Spec, eventually, output};
+
+/// How long a build that was cancelled may take to end on its engine.
+const SOON: Duration = Duration::from_secs(20);
+
+fn start() -> (Lab, Flotilla) {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    (lab, flotilla)
+}
+
+/// A build context with this Dockerfile and a file `word` that holds `word`.
+fn context(dockerfile: &str, word: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("Dockerfile"), dockerfile).unwrap();
+    fs::write(folder.path().join("word"), word).unwrap();
+    folder
+}
+
+/// Returns the nodes whose engines have an image of this name.
+fn holders(lab: &Lab, image: &str) -> Vec<String> {
+    let has = |e: &&Engine| {
+        !output(e.docker().args(["images", "-q", image]))
+            .unwrap()
+            .is_empty()
+    };
+    let holding = lab.engines().iter().filter(has);
+    holding.map(|e| e.name().to_owned()).collect()
+}
+
+/// A way to build: a word for names, and what makes the command.
+type Way<'a> = (&'static str, Box<dyn Fn() -> Command + 'a>);
+
+/// The ways to build.
+fn ways<'a>(lab: &'a Lab, flotilla: &'a Flotilla) -> Vec<Way<'a>> {
+    let clients = move || flotilla.clients(lab);
+    let with = |mut docker: Command, kit: &str| {
+        docker.env("DOCKER_BUILDKIT", kit).arg("build");
+        docker
+    };
+    vec![
+        (
+            "classic28",
+            Box::new(move || with(clients().docker_28().unwrap(), "0")),
+        ),
+        (
+            "classic20",
+            Box::new(move || with(clients().docker_20(), "0")),
+        ),
+        ("kit20", Box::new(move || with(clients().docker_20(), "1"))),
+        (
+            "buildx",
+            Box::new(move || with(clients().docker_28().unwrap(), "1")),
+        ),
+    ]
+}
+
+/// Runs a command and returns all that it wrote.
+///
+/// # Panics
+/// When it does not end with 0.
+fn run(command: &mut Command) -> String {
+    let out = command.stdin(Stdio::null()).output().unwrap();
+    let text = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+    assert!(out.status.success(), "{command:?}: {text}");
+    text
+}
+
+#[test]
+fn what_is_built_on_one_node_runs_on_all() {
+    let (lab, flotilla) = start();
+    for (way, build) in ways(&lab, &flotilla) {
+        let built = context("FROM busybox\nCOPY word /word\n", way);
+        run(build().args(["-t", way]).arg(built.path()));
+        assert_eq!(holders(&lab, way).len(), 1, "{way}");
+        for number in 0..3 {
+            let mut docker = flotilla.clients(&lab).docker_20();
+            let name = format!("{way}-{number}");
+            let said = output(docker.args(["run", "--name", &name, way, "cat", "/word"])).unwrap();
+            assert_eq!(said, way);
+        }
+        assert_eq!(holders(&lab, way), ["node0", "node1", "node2"], "{way}");
+    }
+}
+
+#[test]
+fn build_arguments_place_and_do_not_reach_the_build() {
+    let (lab, flotilla) = start();
+    for (way, build) in ways(&lab, &flotilla) {
+        if way == "buildx" {
+            // What it builds is inside its tunnel.
+            continue;
+        }
+        for node in ["node0", "node1", "node2"] {
+            let image = format!("{way}-{node}");
+            let script = format!("FROM busybox\nARG A\nRUN echo $A > /{way}\n");
+            let built = context(&script, way);
+            let constraint = format!("constraint:node=={node}");
+            let mut build = build();
+            build.args(["-t", &image, "--build-arg", &constraint]);
+            let said = run(build.args(["--build-arg", "A=b"]).arg(built.path()));
+            assert!(!said.contains("constraint"), "{said}");
+            assert_eq!(holders(&lab, &image), [node], "{way}");
+        }
+        let built = context("FROM busybox\n", way);
+        for (wish, reason) in [
+            (
+                "constraint:node==nowhere",
+                "3 fail constraint node==nowhere",
+            ),
+            ("constraint:node==/", "'/' is invalid"),
+        ] {
+            let mut build = build();
+            let out = build.args(["--build-arg", wish]).arg(built.path());
+            let out = out.output().unwrap();
+            assert!(!out.status.success());
+            let said = String::from_utf8_lossy(&out.stderr);
+            assert!(said.contains(reason), "{way}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_failing_build_ends_as_on_one_engine() {
+    let (lab, flotilla) = start();
+    let clients = flotilla.clients(&lab);
+    for script in ["FROM busybox\nRUN exit 7\n", "FROM busybox\nNONSENSE\n", ""] {
+        let built = context(script, "");
+        for kit in ["0", "1"] {
+            let told = |mut docker: Command| {
+                docker
+                    .env("DOCKER_BUILDKIT", kit)
+                    .env("DOCKER_API_VERSION", "1.41");
+                let ran = docker.arg("build").arg(built.path()).output().unwrap();
+                let text = String::from_utf8_lossy(&ran.stderr).into_owned();
+                let last = text.lines().last().unwrap_or_default().to_owned();
+                (ran.status.code(), last)
+            };
+            let ours = told(clients.docker_20());
+            let on_engine = |node: &str| {
+                let host = format!("tcp://{}", lab.engine(node).address());
+                told(Clients::new(host, &lab).docker_20())
+            };
+            let theirs = [on_engine("node0"), on_engine("node1")];
+            assert!(
+                ours.0 != Some(0) && theirs.contains(&ours),
+                "{ours:?} {theirs:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_context_on_standard_input_comes_to_the_build() {
+    let (lab, flotilla) = start();
+    let built = context("FROM busybox\nCOPY word /word\n", "piped");
+    for (way, build) in ways(&lab, &flotilla) {
+        let mut tar = Command::new("tar")
+            .arg("-C")
+            .arg(built.path())
+            .args(["-c", "."])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let archive = tar.stdout.take().unwrap();
+        let out = build()
+            .args(["-t", way, "-"])
+            .stdin(archive)
+            .output()
+            .unwrap();
+        assert!(tar.wait().unwrap().success());
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{way}: {said}");
+        let mut docker = flotilla.clients(&lab).docker_20();
+        let said = output(docker.args(["run", "--rm", way, "cat", "/word"])).unwrap();
+        assert_eq!(said, "piped");
+    }
+}
+
+#[test]
+fn builds_at_once_spread_and_the_next_one_finds_its_cache() {
+    let (lab, flotilla) = start();
+    let build = |number: usize| {
+        let script = format!("FROM busybox\nRUN sleep 2; echo {number} > /n\n");
+        let built = context(&script, "");
+        let mut docker = flotilla.clients(&lab).docker_20();
+        docker.env("DOCKER_BUILDKIT", "0");
+        let image = format!("at-once-{number}");
+        run(docker.args(["build", "-t", &image]).arg(built.path()))
+    };
+    thread::scope(|scope| {
+        for number in 0..3 {
+            scope.spawn(move || build(number));
+        }
+    });
+    let of = |number: usize| holders(&lab, &format!("at-once-{number}"));
+    let before: Vec<_> = (0..3).map(of).collect();
+    let nodes: BTreeSet<_> = before.iter().flatten().collect();
+    assert_eq!(nodes.len(), 3, "{before:?}");
+    for (number, node) in before.iter().enumerate() {
+        assert!(build(number).contains("Using cache"));
+        assert_eq!(&of(number), node);
+    }
+}
+
+#[test]
+fn an_image_is_the_base_of_its_builders_next_build() {
+    let (lab, flotilla) = start();
+    for (way, build) in ways(&lab, &flotilla) {
+        let base = format!("base-{way}");
+        let built = context("FROM busybox\nCOPY word /word\n", way);
+        run(build().args(["-t", &base]).arg(built.path()));
+        let built = context(&format!("FROM {base}\nRUN cat /word\n"), "");
+        run(build().args(["-t", way]).arg(built.path()));
+        assert_eq!(holders(&lab, &base), holders(&lab, way));
+    }
+}
+
+#[test]
+fn secrets_and_ssh_agents_reach_a_build_through_the_tunnel() {
+    let (lab, flotilla) = start();
+    let built = context(
+        "# syntax=docker/dockerfile:1\n\
+         FROM busybox\n\
+         RUN --mount=type=secret,id=s grep -q hush /run/secrets/s && touch /seen\n\
+         RUN --mount=type=ssh test -S $SSH_AUTH_SOCK && touch /agent\n",
+        "",
+    );
+    // Without the line that would fetch another frontend.
+    let script = fs::read_to_string(built.path().join("Dockerfile")).unwrap();
+    let script = script.split_once('\n').unwrap().1.to_owned();
+    fs::write(built.path().join("Dockerfile"), script).unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    let (secret, key) = (outside.path().join("secret"), outside.path().join("key"));
+    fs::write(&secret, "hush").unwrap();
+    run(Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&key));
+    for (way, build) in ways(&lab, &flotilla) {
+        if way.starts_with("classic") {
+            continue;
+        }
+        let mut build = build();
+        build.args(["-t", way, "--secret"]);
+        build.arg(format!("id=s,src={}", secret.display()));
+        build.arg("--ssh").arg(format!("default={}", key.display()));
+        run(build.arg(built.path()));
+        let mut docker = flotilla.clients(&lab).docker_20();
+        output(docker.args(["run", "--rm", way, "ls", "/seen", "/agent"])).unwrap();
+    }
+}
+
+#[test]
+fn buildx_clients_at_once_stay_apart() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let port = {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().port()
+    };
+    // The machines of the engines are three clients with addresses of their own.
+    let host = format!("tcp://172.31.{}.1:{port}", lab.number());
+    let args = ["--host", &host, "--allow-unauthenticated-tcp"];
+    let flotilla = Flotilla::start(lab.folder(), &args, &lab.addresses());
+    flotilla.wait_for_nodes(lab.engines().len());
+    let build = |number: usize, engine: &Engine| {
+        let image = format!("apart-{number}");
+        let built = context("FROM busybox\nRUN sleep 1\nCOPY word /word\n", &image);
+        let buildx = Clients::new(host.clone(), &lab).buildx().unwrap();
+        let mut there = engine.on_machine(buildx.get_program());
+        there.args(buildx.get_args());
+        for (key, value) in buildx.get_envs() {
+            there.env(key, value.unwrap_or_default());
+        }
+        run(there.args(["build", "-t", &image]).arg(built.path()));
+    };
+    thread::scope(|scope| {
+        for number in 0..6 {
+            let engine = &lab.engines()[number % 3];
+            scope.spawn(move || build(number, engine));
+        }
+    });
+    let image = |number: usize| format!("apart-{number}");
+    let on: Vec<_> = (0..6).map(|n| holders(&lab, &image(n))).collect();
+    // The two of one client are together.
+    assert_eq!(on[..3], on[3..]);
+    assert!(on.iter().all(|nodes| nodes.len() == 1), "{on:?}");
+    for image in (0..6).map(image) {
+        let mut docker = flotilla.clients(&lab).docker_20();
+        let said = output(docker.args(["run", "--rm", &image, "cat", "/word"])).unwrap();
+        assert_eq!(said, image);
+    }
+}
+
+/// Ends a child as the interrupt key does.
+fn interrupt(child: &mut Child) {
+    let pid = child.id().to_string();
+    run(Command::new("kill").args(["-s", "INT", &pid]));
+    child.wait().unwrap();
+}
+
+/// Tells whether a process with this command line runs on any of the machines.
+fn runs(words: &str) -> bool {
+    let found = Command::new("pgrep").args(["-f", "-x", words]).output();
+    found.unwrap().status.success()
+}
+
+#[test]
+fn a_build_that_is_interrupted_ends_on_its_engine() {
+    let (lab, flotilla) = start();
+    for (number, (way, build)) in ways(&lab, &flotilla).into_iter().enumerate() {
+        let sleep = format!("sleep {}{number}", 71_000 + lab.number() as usize);
+        let built = context(
+            &format!("FROM busybox\nRUN [\"{}\"]\n", sleep.replace(' ', "\", \"")),
+            "",
+        );
+        let mut child = build()
+            .arg(built.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let running = |wanted: bool| {
+            eventually(SOON, || match runs(&sleep) == wanted {
+                true => Ok(()),
+                false => Err(format!("{way}: {sleep} wanted: {wanted}")),
+            })
+        };
+        running(true).unwrap();
+        interrupt(&mut child);
+        running(false).unwrap();
+    }
+}
+
+/// Two services with images of their own, one of which depends on the other.
+const PROJECT: &str = "
+services:
+  web: {build: web, stop_signal: KILL, command: sleep 600}
+  job: {build: {context: job, args: {WORD: job}}, stop_signal: KILL, command: sleep 600}
+";
+
+/// Writes the project.
+fn project(folder: &Path, word: &str) {
+    fs::write(folder.join("compose.yaml"), PROJECT).unwrap();
+    for service in ["web", "job"] {
+        let of = folder.join(service);
+        fs::create_dir_all(&of).unwrap();
+        fs::write(of.join("word"), word).unwrap();
+        let script = "FROM busybox\nARG WORD=none\nCOPY word /word\nRUN echo $WORD >> /word\n";
+        fs::write(of.join("Dockerfile"), script).unwrap();
+    }
+}
+
+#[test]
+fn compose_builds_and_comes_up_with_what_it_built() {
+    let (lab, flotilla) = start();
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("yard");
+    fs::create_dir_all(&folder).unwrap();
+    let compose = |args: &[&str]| {
+        let mut compose = flotilla.clients(&lab).compose().unwrap();
+        compose.arg("--project-directory").arg(&folder);
+        output(compose.args(args)).unwrap()
+    };
+    for word in ["one\n", "two\n"] {
+        project(&folder, word);
+        match word {
+            "one\n" => {
+                compose(&["build"]);
+                compose(&["up", "-d"]);
+            }
+            _ => {
+                compose(&["up", "-d", "--build"]);
+            }
+        }
+        let read = |service: &str| compose(&["exec", "-T", service, "cat", "/word"]);
+        assert_eq!(read("web"), format!("{word}none"));
+        assert_eq!(read("job"), format!("{word}job"));
+    }
+    compose(&["down", "--rmi", "local"]);
+    assert_eq!(holders(&lab, "yard-web"), Vec::<String>::new());
+}
