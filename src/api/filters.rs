@@ -67,6 +67,18 @@ impl Filters {
             .insert(value.to_owned(), true);
     }
 
+    /// Returns these filters but for one.
+    #[must_use]
+    pub fn without(mut self, key: &str) -> Self {
+        self.fields.remove(key);
+        self
+    }
+
+    /// Writes the parameter in Go's form.
+    pub fn to_json(&self) -> String {
+        serde_json::json!(self.fields).to_string()
+    }
+
     /// Tells whether `source` is one of the values, or there are none.
     pub fn exact(&self, key: &str, source: &str) -> bool {
         self.set(key)

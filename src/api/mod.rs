@@ -4,6 +4,7 @@
 
 mod afterwards;
 pub mod bad_filter;
+mod broadcast;
 mod build;
 mod call;
 pub mod container;
@@ -22,6 +23,8 @@ pub mod list;
 pub mod network;
 mod node;
 pub mod pattern;
+mod plugin;
+mod prune;
 pub mod query;
 mod route;
 mod route_pattern;
@@ -87,6 +90,7 @@ pub struct Api {
     cluster: Cluster,
     settings: Settings,
     requests: AtomicU64,
+    usage: system::df::Usage,
     identity: String,
     host: String,
 }
@@ -99,6 +103,7 @@ impl Api {
             cluster,
             settings,
             requests: AtomicU64::new(1),
+            usage: system::df::Usage::default(),
             identity: format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),
             host: host.trim().to_owned(),
         })

@@ -8,7 +8,9 @@ use std::pin::Pin;
 use http::Method;
 
 use super::call::{Answer, Call};
-use super::{build, container, exec, image, network, node, route_pattern, system, volume};
+use super::{
+    build, container, exec, image, network, node, plugin, prune, route_pattern, system, volume,
+};
 
 /// How an endpoint is served (reference: design §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,12 +94,12 @@ pub(super) const ROUTES: &[Route] = &[
     row!("GET" "/info" 24 Local system::local::info, "sums and unions over the nodes, and classic's SystemStatus rows"),
     row!("POST" "/auth" 24 Any system::any::auth),
     row!("GET" "/events" 24 Stream system::events::stream, "events of all nodes, with node.* attributes"),
-    row!("GET" "/system/df" 25 Merge later "disk usage over all nodes"),
+    row!("GET" "/system/df" 25 Merge system::df::df, "of all nodes together; a Warning header names those that did not answer"),
     row!("GET" "/debug/{}" 24 Refused system::local::no_route, "404: engines would show their memory"),
     // Containers
     row!("GET" "/containers/json" 24 Merge container::read::list, "containers of all nodes; each has its name with the node before it too, the node's address in Ports and the label com.docker.swarm.node.name; the parameters before and since, which engines ignore, count as the filters do"),
     row!("POST" "/containers/create" 24 Place container::create::create, "placed on a node, to which the image is copied from another if it lacks it; the identity label com.docker.swarm.id is added; a body that is no JSON is refused in the words of 28 whatever the engines are"),
-    row!("POST" "/containers/prune" 25 Broadcast later "pruning containers on all nodes"),
+    row!("POST" "/containers/prune" 25 Broadcast prune::containers, "on all nodes; a Warning header names those that did not take part"),
     row!("GET" "/containers/{}/json" 24 Owner container::read::inspect, "adds Node, the node's address in NetworkSettings.Ports and the label com.docker.swarm.node.name"),
     row!("GET" "/containers/{}/top" 24 Owner container::owner::read),
     row!("GET" "/containers/{}/logs" 24 Owner container::owner::read),
@@ -135,7 +137,7 @@ pub(super) const ROUTES: &[Route] = &[
     row!("GET" "/images/search" 24 Any system::any::forward),
     row!("GET" "/images/get" 24 Owner image::read::save, "from one node that has all of them"),
     row!("POST" "/images/load" 24 Broadcast image::load::load, "loads on all nodes (or one, by --image-spread)"),
-    row!("POST" "/images/prune" 25 Broadcast later "pruning images on all nodes"),
+    row!("POST" "/images/prune" 25 Broadcast prune::images, "on all nodes; each node keeps what its own containers use; a Warning header names those that did not take part"),
     row!("GET" "/images/{}/get" 24 Owner image::read::save_one),
     row!("GET" "/images/{}/json" 24 Owner image::read::one, "from a node that has the image which the tag came to last"),
     row!("GET" "/images/{}/history" 24 Owner image::read::one),
@@ -146,14 +148,14 @@ pub(super) const ROUTES: &[Route] = &[
     row!("GET" "/distribution/{}/json" 30 Any system::any::forward),
     row!("POST" "/build" 24 Place build::build, "on one node, by wishes in its arguments; the image is there until a container needs it elsewhere"),
     row!("POST" "/build/cancel" 39 Place build::cancel),
-    row!("POST" "/build/prune" 31 Broadcast later "pruning build caches"),
+    row!("POST" "/build/prune" 31 Broadcast prune::builds, "on all nodes; a Warning header names those that did not take part"),
     row!("POST" "/session" 31 Place build::session, "to the node of the build that names it"),
     row!("POST" "/grpc" 40 Place build::grpc, "all tunnels of one client lead to one node, which keeps its cache"),
     // Networks
     row!("GET" "/networks" 24 Merge network::read::list, "networks of all nodes; predefined ones once"),
     row!("GET" "/networks/" 25 Merge network::read::list, "as /networks"),
     row!("POST" "/networks/create" 24 Place network::change::create, "on one home node, where its containers then go; the name must be free on all nodes"),
-    row!("POST" "/networks/prune" 25 Broadcast later "pruning networks on all nodes"),
+    row!("POST" "/networks/prune" 25 Broadcast prune::networks, "on all nodes; a Warning header names those that did not take part"),
     row!("POST" "/networks/{}/connect" 24 Owner network::change::connect, "container and network must be on one node"),
     row!("POST" "/networks/{}/disconnect" 24 Owner network::change::connect),
     row!("GET" "/networks/{}" 24 Owner network::read::inspect),
@@ -161,22 +163,22 @@ pub(super) const ROUTES: &[Route] = &[
     // Volumes
     row!("GET" "/volumes" 24 Merge volume::read::list, "volumes of all nodes"),
     row!("POST" "/volumes/create" 24 Place volume::change::create, "on one home node, where its containers then go"),
-    row!("POST" "/volumes/prune" 25 Broadcast later "pruning volumes on all nodes"),
+    row!("POST" "/volumes/prune" 25 Broadcast prune::volumes, "on all nodes; a Warning header names those that did not take part"),
     row!("GET" "/volumes/{}" 24 Owner volume::read::inspect),
     row!("PUT" "/volumes/{}" 42 Swarm refused),
     row!("DELETE" "/volumes/{}" 24 Owner volume::change::remove),
     // Plugins
-    row!("GET" "/plugins" 25 Merge later "plugins over all nodes"),
+    row!("GET" "/plugins" 25 Merge plugin::list, "of all nodes, each once; enabled when it is so on every node that has it"),
     row!("GET" "/plugins/privileges" 25 Any system::any::forward),
-    row!("POST" "/plugins/pull" 25 Broadcast later "plugins over all nodes"),
-    row!("POST" "/plugins/create" 25 Broadcast later "plugins over all nodes"),
+    row!("POST" "/plugins/pull" 25 Broadcast plugin::pull, "on all nodes, with a progress row for each"),
+    row!("POST" "/plugins/create" 25 Broadcast plugin::create, "on all nodes"),
     row!("GET" "/plugins/{}/json" 25 Owner system::any::first_that_has, "from the first node that has it"),
-    row!("POST" "/plugins/{}/push" 25 Owner later "plugins over all nodes"),
-    row!("POST" "/plugins/{}/set" 25 Broadcast later "plugins over all nodes"),
-    row!("POST" "/plugins/{}/enable" 25 Broadcast later "plugins over all nodes"),
-    row!("POST" "/plugins/{}/disable" 25 Broadcast later "plugins over all nodes"),
-    row!("POST" "/plugins/{}/upgrade" 26 Broadcast later "plugins over all nodes"),
-    row!("DELETE" "/plugins/{}" 25 Broadcast later "plugins over all nodes"),
+    row!("POST" "/plugins/{}/push" 25 Owner system::any::first_that_has, "from the first node that has it"),
+    row!("POST" "/plugins/{}/set" 25 Broadcast plugin::change, "on all nodes that have it"),
+    row!("POST" "/plugins/{}/enable" 25 Broadcast plugin::change, "on all nodes that have it"),
+    row!("POST" "/plugins/{}/disable" 25 Broadcast plugin::change, "on all nodes that have it"),
+    row!("POST" "/plugins/{}/upgrade" 26 Broadcast plugin::pull, "on all nodes, with a progress row for each"),
+    row!("DELETE" "/plugins/{}" 25 Broadcast plugin::change, "on all nodes that have it"),
     // Swarm mode
     row!("GET" "/swarm" 24 Swarm refused),
     row!("POST" "/swarm/init" 24 Swarm later "swarm mode of the engines"),

@@ -8,6 +8,7 @@ pub mod create;
 pub mod error;
 pub mod events;
 pub mod execs;
+pub mod flight;
 pub mod members;
 pub mod reservation;
 pub mod resolve;

@@ -3,17 +3,17 @@
 //! One transfer per image and node runs at a time, however many creates wait for it. Bytes are streamed: what the giver
 //! saves goes into the taker's load, and the slower of the two sets the pace.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::flight::Flights;
 use super::supply::Source;
 use super::{Cluster, Error};
 use crate::engine::{self, Engine, Refresh};
@@ -27,22 +27,20 @@ const TOLD_EVERY: Duration = Duration::from_secs(5);
 /// The longest line of an engine's progress that is read.
 const LINE_LIMIT: usize = 4 << 20;
 
-/// What became of a transfer; `None` while it runs.
-type Outcome = Option<Result<(), Arc<str>>>;
-/// The taker's key and what it is to get, with the place where the outcome will be told.
-type Running = HashMap<(Arc<str>, String), watch::Receiver<Outcome>>;
+/// What became of a transfer.
+type Outcome = Result<(), Arc<str>>;
 
-/// The transfers under way; clones share them.
+/// The transfers under way, by the taker's key and what it is to get; clones share them.
 #[derive(Clone, Debug)]
 pub struct Transfers {
-    running: Arc<Mutex<Running>>,
+    running: Flights<(Arc<str>, String), Outcome>,
     slots: Arc<Semaphore>,
 }
 
 impl Default for Transfers {
     fn default() -> Self {
         Self {
-            running: Arc::default(),
+            running: Flights::default(),
             slots: Arc::new(Semaphore::new(COPIES)),
         }
     }
@@ -50,42 +48,21 @@ impl Default for Transfers {
 
 impl Transfers {
     /// Returns the outcome of the transfer with this key; starts `work` when none is under way.
-    async fn join<F>(
-        &self,
-        key: (Arc<str>, String),
-        work: impl FnOnce() -> F,
-    ) -> Result<(), Arc<str>>
+    async fn join<F>(&self, key: (Arc<str>, String), work: impl FnOnce() -> F) -> Outcome
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
-        let mut outcome = {
-            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-            match running.get(&key) {
-                // One whose teller is gone will never end.
-                Some(outcome) if outcome.has_changed().is_ok() => outcome.clone(),
-                _ => {
-                    let (tell, outcome) = watch::channel(None);
-                    running.insert(key.clone(), outcome.clone());
-                    let (transfers, work) = (self.clone(), work());
-                    tokio::spawn(async move {
-                        let result = {
-                            // The semaphore is never closed.
-                            let _slot = transfers.slots.acquire().await;
-                            work.await
-                        };
-                        let running = &transfers.running;
-                        let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
-                        running.remove(&key);
-                        tell.send_replace(Some(result.map_err(Arc::from)));
-                    });
-                    outcome
-                }
+        let slots = Arc::clone(&self.slots);
+        let work = || {
+            let work = work();
+            async move {
+                // The semaphore is never closed.
+                let _slot = slots.acquire().await;
+                work.await.map_err(Arc::from)
             }
         };
-        match outcome.wait_for(Option::is_some).await {
-            Ok(result) => result.clone().unwrap_or(Ok(())),
-            Err(_) => Err("the transfer was broken off".into()),
-        }
+        let outcome = self.running.join(key, work).await;
+        outcome.unwrap_or_else(|| Err("the transfer was broken off".into()))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 /// A failure of one call to one engine.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// No connection could be made, so the engine never saw the request: a retry elsewhere is safe.
     #[error("{node}: cannot connect: {reason}")]

@@ -15,7 +15,7 @@ const QUEUE: usize = 256;
 
 /// What one node tells while it works.
 #[derive(Debug)]
-pub(super) enum Told {
+pub(in crate::api) enum Told {
     /// A line of its own progress.
     Line(Bytes),
     /// It ended; an error when it failed.
@@ -23,16 +23,16 @@ pub(super) enum Told {
 }
 
 /// Where nodes tell; the number of a node is its place in the list.
-pub(super) type Tell = mpsc::Sender<(usize, Told)>;
+pub(in crate::api) type Tell = mpsc::Sender<(usize, Told)>;
 
 /// Makes the queue between the nodes and the client.
-pub(super) fn queue() -> (Tell, mpsc::Receiver<(usize, Told)>) {
+pub(in crate::api) fn queue() -> (Tell, mpsc::Receiver<(usize, Told)>) {
     mpsc::channel(QUEUE)
 }
 
 /// Puts what the nodes tell into one stream.
 #[derive(Debug)]
-pub(super) struct FanIn {
+pub(in crate::api) struct FanIn {
     verb: &'static str,
     nodes: Vec<String>,
     open: usize,
@@ -43,7 +43,7 @@ pub(super) struct FanIn {
 
 impl FanIn {
     /// Starts with all nodes at work; `verb` names the work in errors: `pull`.
-    pub(super) fn new(verb: &'static str, nodes: Vec<String>) -> Self {
+    pub(in crate::api) fn new(verb: &'static str, nodes: Vec<String>) -> Self {
         Self {
             verb,
             open: nodes.len(),
@@ -54,12 +54,12 @@ impl FanIn {
     }
 
     /// Tells whether every node has ended.
-    pub(super) fn is_done(&self) -> bool {
+    pub(in crate::api) fn is_done(&self) -> bool {
         self.open == 0
     }
 
     /// Takes one message and returns the line to show, if any.
-    pub(super) fn take(&mut self, from: usize, told: Told) -> Option<Bytes> {
+    pub(in crate::api) fn take(&mut self, from: usize, told: Told) -> Option<Bytes> {
         match told {
             Told::Line(line) => self.line(from, &line),
             Told::Ended(result) => {
@@ -80,7 +80,7 @@ impl FanIn {
     }
 
     /// Returns the lines after all nodes have ended.
-    pub(super) fn end(&mut self) -> Vec<Bytes> {
+    pub(in crate::api) fn end(&mut self) -> Vec<Bytes> {
         let mut lines: Vec<Bytes> = Vec::new();
         // A client that judges by the last line of success must not see one after a failure.
         let ok = self.failed.is_empty();

@@ -63,7 +63,7 @@ pub(in crate::api) async fn load(mut call: Call) -> Answer {
 }
 
 /// Makes a request body out of a queue.
-fn from_queue(chunks: mpsc::Receiver<Result<Bytes, BodyError>>) -> Body {
+pub(in crate::api) fn from_queue(chunks: mpsc::Receiver<Result<Bytes, BodyError>>) -> Body {
     body::stream(stream::unfold(chunks, |mut chunks| async move {
         let chunk = chunks.recv().await?;
         Some((chunk, chunks))
@@ -71,7 +71,7 @@ fn from_queue(chunks: mpsc::Receiver<Result<Bytes, BodyError>>) -> Body {
 }
 
 /// Writes the archive into every queue; a node that stopped reading is left out from there on.
-async fn feed_all(
+pub(in crate::api) async fn feed_all(
     mut archive: Body,
     mut feeds: Vec<Option<mpsc::Sender<Result<Bytes, BodyError>>>>,
 ) {

@@ -1,7 +1,7 @@
 //! Images.
 
 pub(super) mod change;
-mod fan_in;
+pub(super) mod fan_in;
 pub mod filter;
 pub mod list;
 pub(super) mod load;

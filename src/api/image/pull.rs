@@ -106,17 +106,17 @@ async fn on_many(call: Call, targets: Vec<(String, Engine)>) -> Answer {
 
 /// One node's part of the work.
 #[derive(Debug)]
-pub(super) struct Job {
-    pub(super) number: usize,
-    pub(super) engine: Engine,
-    pub(super) head: Parts,
-    pub(super) target: String,
-    pub(super) tell: Tell,
+pub(in crate::api) struct Job {
+    pub(in crate::api) number: usize,
+    pub(in crate::api) engine: Engine,
+    pub(in crate::api) head: Parts,
+    pub(in crate::api) target: String,
+    pub(in crate::api) tell: Tell,
 }
 
 impl Job {
     /// Does the work and tells of it; an error status is told with its message.
-    pub(super) async fn run(self, request_body: Body, cluster: &Cluster) {
+    pub(in crate::api) async fn run(self, request_body: Body, cluster: &Cluster) {
         let result = self.work(request_body).await;
         cluster.refresh(&self.engine, Refresh::Images).await;
         // Nobody listens any more when the client is gone.
@@ -162,7 +162,7 @@ impl Job {
 }
 
 /// Answers with an error status when every node failed before it had anything to show, else with the stream.
-pub(super) async fn first_then_stream(
+pub(in crate::api) async fn first_then_stream(
     mut fan_in: FanIn,
     mut told: mpsc::Receiver<(usize, Told)>,
     work: JoinSet<()>,

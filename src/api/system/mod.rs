@@ -2,6 +2,7 @@
 
 pub mod about;
 pub(super) mod any;
+pub(super) mod df;
 pub(super) mod events;
 pub mod info;
 pub(super) mod local;

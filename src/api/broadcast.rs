@@ -1,0 +1,307 @@
+//! One call to many nodes at once, and one answer made of theirs.
+//!
+//! What the nodes that answered did is never lost because another failed: the answer is a success as soon as one was,
+//! and a `Warning` header (RFC 7234, 5.5) names the others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::Api;
+use super::call::{Answer, Call, json, whole};
+use super::error::Error;
+use crate::cluster;
+use crate::engine::backoff::Backoff;
+use crate::engine::{self, Engine, Refresh};
+use crate::model::Node;
+use crate::net::body::{self, Body};
+use crate::proxy::{forward, target};
+
+/// Nodes that are asked at once.
+const AT_ONCE: usize = 32;
+/// How long an engine that is pruning for someone else is asked again.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The most bytes of one engine's answer.
+const ANSWER_LIMIT: usize = 64 << 20;
+
+/// What is sent to every node; the call's body stays out of it.
+#[derive(Clone)]
+pub(super) struct Asked {
+    pub(super) api: Arc<Api>,
+    pub(super) head: Parts,
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) version: u16,
+}
+
+impl From<Call> for Asked {
+    fn from(call: Call) -> Self {
+        let query = call.raw_query().to_owned();
+        Self {
+            api: call.api,
+            head: call.head,
+            path: call.path,
+            query,
+            version: call.version,
+        }
+    }
+}
+
+/// What an engine answered, whole.
+pub(super) type Said = (StatusCode, HeaderMap, Bytes);
+
+/// One node's part.
+pub(super) struct Done {
+    pub(super) node: String,
+    pub(super) result: Result<Said, engine::Error>,
+}
+
+impl Done {
+    /// Returns why the node did not do it.
+    fn failure(&self) -> Option<String> {
+        match &self.result {
+            Err(error) => Some(error.to_string()),
+            Ok((status, _, text)) if !status.is_success() => Some(engine::client::message(text)),
+            Ok(_) => None,
+        }
+    }
+}
+
+impl Asked {
+    /// Sends the call to one engine, with a body of its own, and reads the answer.
+    pub(super) async fn one(
+        &self,
+        engine: &Engine,
+        query: &str,
+        request_body: Body,
+    ) -> Result<Said, engine::Error> {
+        let target = target::versioned(engine, self.version, &self.path, query);
+        let answer = forward(engine, self.head.clone(), request_body, &target).await?;
+        let (head, incoming) = answer.into_parts();
+        let text = body::read(incoming, ANSWER_LIMIT).await;
+        let text = text.map_err(|e| engine.client().broken(e.to_string()))?;
+        Ok((head.status, head.headers, text))
+    }
+
+    /// Sends the call to one engine, and again while that prunes for someone else.
+    async fn patiently(&self, engine: &Engine, query: &str) -> Result<Said, engine::Error> {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
+        let started = Instant::now();
+        loop {
+            let said = self.one(engine, query, body::empty()).await?;
+            let busy = said.0 == StatusCode::CONFLICT
+                && String::from_utf8_lossy(&said.2).contains("prune operation is already running");
+            if !busy || started.elapsed() > PATIENCE {
+                return Ok(said);
+            }
+            tokio::time::sleep(backoff.wait()).await;
+        }
+    }
+
+    /// Sends the call to all nodes that answer; `query` says what each is asked, or why it is not.
+    ///
+    /// # Errors
+    /// No node answers at all.
+    pub(super) async fn all(
+        &self,
+        query: impl Fn(&Node) -> Result<String, String>,
+        then: Option<Refresh>,
+    ) -> Result<Vec<Done>, Error> {
+        let members = self.api.cluster.members();
+        let query = &query;
+        let work = members.healthy().map(|(node, engine)| {
+            let (node, engine, then) = (Arc::clone(node), engine.clone(), then.clone());
+            async move {
+                let result = match query(&node) {
+                    Ok(query) => self.patiently(&engine, &query).await,
+                    Err(reason) => Err(engine::Error::Answer {
+                        node: node.name.clone(),
+                        what: reason,
+                    }),
+                };
+                if let Some(what) = then {
+                    self.api.cluster.refresh(&engine, what).await;
+                }
+                Done {
+                    node: node.name.clone(),
+                    result,
+                }
+            }
+        });
+        let work: Vec<_> = work.collect();
+        let mut done: Vec<Done> = stream::iter(work).buffered(AT_ONCE).collect().await;
+        if done.is_empty() {
+            return Err(cluster::Error::NoHealthyNode.into());
+        }
+        let away = members
+            .view
+            .nodes()
+            .iter()
+            .filter(|n| !n.health.is_healthy());
+        done.extend(away.map(|node| Done {
+            node: node.name.clone(),
+            result: Err(engine::Error::Connect {
+                node: node.key.to_string(),
+                reason: node.health.reason().unwrap_or("not asked yet").to_owned(),
+            }),
+        }));
+        Ok(done)
+    }
+}
+
+/// Makes one JSON answer of all: lists are put together, numbers added. When no node did it, the first engine's own
+/// answer is the answer.
+pub(super) fn merged(done: Vec<Done>, finish: impl FnOnce(&mut Value)) -> Answer {
+    let failures = warnings(&done);
+    if done.iter().all(|d| d.failure().is_some()) {
+        return first(done);
+    }
+    let mut sum = Value::Null;
+    for one in done {
+        if let Ok((status, _, text)) = one.result
+            && status.is_success()
+        {
+            let part = serde_json::from_slice(&text);
+            add(
+                &mut sum,
+                part.map_err(|e| Error::Internal(format!("{}: {e}", one.node)))?,
+            );
+        }
+    }
+    finish(&mut sum);
+    let mut answer = json(StatusCode::OK, format!("{sum}\n"));
+    warn(&mut answer, &failures);
+    Ok(answer)
+}
+
+/// Answers as the first node did, which succeeded if any did.
+pub(super) fn first(mut done: Vec<Done>) -> Answer {
+    let failures = warnings(&done);
+    let best = done.iter().position(|d| d.failure().is_none());
+    let answered = || done.iter().position(|d| d.result.is_ok());
+    let (at, ok) = (best.or_else(answered).unwrap_or(0), best.is_some());
+    if done.is_empty() {
+        return Err(cluster::Error::NoHealthyNode.into());
+    }
+    let (status, headers, text) = done.swap_remove(at).result?;
+    let mut answer = whole(status, headers, text);
+    if ok {
+        warn(&mut answer, &failures);
+    }
+    Ok(answer)
+}
+
+/// Says of each node that failed why.
+fn warnings(done: &[Done]) -> Vec<String> {
+    let failed = done.iter().filter_map(|d| Some((d, d.failure()?)));
+    failed
+        .map(|(d, why)| format!("{}: {why}", d.node))
+        .collect()
+}
+
+/// Puts the failures of some nodes on an answer that is a success.
+fn warn(answer: &mut Response<Body>, failures: &[String]) {
+    for failure in failures {
+        tracing::warn!(failure, "a node did not take part");
+        let text: String = failure
+            .chars()
+            .map(|c| {
+                if c.is_ascii_graphic() || c == ' ' {
+                    c
+                } else {
+                    '?'
+                }
+            })
+            .collect();
+        let text = text.replace(['"', '\\'], "'");
+        if let Ok(value) = HeaderValue::from_str(&format!("199 flotilla \"{text}\"")) {
+            answer.headers_mut().append(header::WARNING, value);
+        }
+    }
+}
+
+/// Adds what one node said to what the others said.
+fn add(sum: &mut Value, part: Value) {
+    match (sum, part) {
+        (_, Value::Null) => {}
+        (sum @ Value::Null, part) => *sum = part,
+        (Value::Array(sum), Value::Array(part)) => sum.extend(part),
+        (Value::Object(sum), Value::Object(part)) => {
+            for (key, value) in part {
+                add(sum.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (Value::Number(sum), Value::Number(part)) => {
+            let (a, b) = (sum.as_i64(), part.as_i64());
+            *sum = a
+                .unwrap_or_default()
+                .saturating_add(b.unwrap_or_default())
+                .into();
+        }
+        // Of other things the first counts.
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn done(node: &str, status: u16, text: &Value) -> Done {
+        Done {
+            node: node.to_owned(),
+            result: Ok((
+                StatusCode::from_u16(status).unwrap(),
+                HeaderMap::new(),
+                text.to_string().into(),
+            )),
+        }
+    }
+
+    #[test]
+    fn lists_are_joined_and_numbers_added() {
+        let mut sum = Value::Null;
+        for part in [
+            json!({"A": null, "N": 1, "U": {"T": 1}, "L": ["a"]}),
+            json!({"A": ["x"], "N": 2, "U": {"T": 2, "M": true}, "L": null}),
+            json!({"A": ["y"], "N": i64::MAX, "L": ["b"]}),
+        ] {
+            add(&mut sum, part);
+        }
+        assert_eq!(
+            sum,
+            json!({"A": ["x", "y"], "N": i64::MAX, "U": {"T": 3, "M": true}, "L": ["a", "b"]})
+        );
+    }
+
+    #[test]
+    fn one_success_is_a_success_that_names_who_failed() {
+        let all = vec![
+            done("a", 409, &json!({"message": "say \"no\""})),
+            done("b", 200, &json!({"N": 1})),
+        ];
+        let answer = merged(all, |_| {}).unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["warning"], "199 flotilla \"a: say 'no'\"");
+    }
+
+    #[test]
+    fn when_all_fail_the_first_says_why() {
+        let all = vec![
+            done("a", 400, &json!({"message": "bad"})),
+            done("b", 500, &json!({"message": "worse"})),
+        ];
+        let answer = merged(all, |_| {}).unwrap();
+        assert_eq!(answer.status(), 400);
+        assert!(answer.headers().get("warning").is_none());
+    }
+}

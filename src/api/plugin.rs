@@ -1,0 +1,217 @@
+//! Plugins: installed, set and removed on all nodes alike.
+//!
+//! A node that has no such plugin is none of a change's business; one that fails makes the whole call fail by name,
+//! since plugins are state of each node.
+
+use std::collections::HashMap;
+
+use http::StatusCode;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::broadcast::{self, Asked, Done};
+use super::call::{Answer, Call, whole};
+use super::error::Error;
+use super::image::fan_in::{self, FanIn};
+use super::image::load::{feed_all, from_queue};
+use super::image::pull::{Job, first_then_stream};
+use crate::cluster;
+use crate::engine::{self, Engine};
+use crate::net::body;
+use crate::proxy::target;
+
+/// Chunks of an archive that may wait for one node.
+const CHUNKS: usize = 4;
+
+/// Lists the plugins of all nodes, each once; enabled is what is enabled wherever it is.
+pub(super) async fn list(call: Call) -> Answer {
+    let asked = Asked::from(call);
+    let done = asked.all(|_| Ok(asked.query.clone()), None).await?;
+    broadcast::merged(done, united)
+}
+
+/// Changes or removes a plugin on all nodes that have it.
+pub(super) async fn change(mut call: Call) -> Answer {
+    let text = call.read_body().await?;
+    call.head.headers.remove(http::header::CONTENT_LENGTH);
+    let engines = engines(&call)?;
+    let asked = Asked::from(call);
+    let mut done = Vec::new();
+    for (node, engine) in engines {
+        let part = body::full(text.clone());
+        let result = asked.one(&engine, &asked.query, part).await;
+        done.push(Done { node, result });
+    }
+    outcome(done)
+}
+
+/// Installs or upgrades a plugin on all nodes, with a row of progress for each.
+pub(super) async fn pull(mut call: Call) -> Answer {
+    let text = call.read_body().await?;
+    call.head.headers.remove(http::header::CONTENT_LENGTH);
+    let engines = engines(&call)?;
+    if let [(_, engine)] = engines.as_slice() {
+        call.body = body::full(text);
+        let path = call.path.clone();
+        return call.forward(engine, &path).await;
+    }
+    let (tell, told) = fan_in::queue();
+    let mut work = JoinSet::new();
+    for (number, (_, engine)) in engines.iter().enumerate() {
+        let job = Job {
+            number,
+            engine: engine.clone(),
+            head: call.head.clone(),
+            target: target::versioned(engine, call.version, &call.path, call.raw_query()),
+            tell: tell.clone(),
+        };
+        let (cluster, text) = (call.api.cluster.clone(), text.clone());
+        work.spawn(async move { job.run(body::full(text), &cluster).await });
+    }
+    drop(tell);
+    let names = engines.into_iter().map(|(name, _)| name).collect();
+    first_then_stream(FanIn::new("plugin pull", names), told, work).await
+}
+
+/// Makes a plugin of the archive in the body, on all nodes.
+pub(super) async fn create(mut call: Call) -> Answer {
+    let engines = engines(&call)?;
+    let archive = std::mem::replace(&mut call.body, body::empty());
+    let asked = Asked::from(call);
+    let mut work = JoinSet::new();
+    let mut feeds = Vec::new();
+    for (number, (node, engine)) in engines.into_iter().enumerate() {
+        let (feed, chunks) = mpsc::channel(CHUNKS);
+        feeds.push(Some(feed));
+        let asked = asked.clone();
+        work.spawn(async move {
+            let part = from_queue(chunks);
+            let result = asked.one(&engine, &asked.query, part).await;
+            (number, Done { node, result })
+        });
+    }
+    let feeding = feed_all(archive, feeds);
+    let ((), mut done) = tokio::join!(feeding, work.join_all());
+    done.sort_by_key(|(number, _)| *number);
+    outcome(done.into_iter().map(|(_, one)| one).collect())
+}
+
+/// Returns the nodes that answer.
+fn engines(call: &Call) -> Result<Vec<(String, Engine)>, Error> {
+    let members = call.members();
+    let healthy = members.healthy();
+    let engines: Vec<_> = healthy.map(|(n, e)| (n.name.clone(), e.clone())).collect();
+    match engines.is_empty() {
+        true => Err(cluster::Error::NoHealthyNode.into()),
+        false => Ok(engines),
+    }
+}
+
+/// Makes one answer of what the nodes did: the first failure that is more than "not here", or else the first success.
+fn outcome(done: Vec<Done>) -> Answer {
+    let is = |one: &Done, judge: fn(StatusCode) -> bool| {
+        one.result.as_ref().is_ok_and(|(status, ..)| judge(*status))
+    };
+    let here = |one: &&Done| !is(one, |s| s == StatusCode::NOT_FOUND);
+    let failed: Vec<String> = done
+        .iter()
+        .filter(here)
+        .filter(|one| !is(one, |s| s.is_success()))
+        .map(|one| match &one.result {
+            Ok((_, _, text)) => format!("{}: {}", one.node, engine::client::message(text)),
+            Err(error) => error.to_string(),
+        })
+        .collect();
+    let some_did = done.iter().any(|one| is(one, |s| s.is_success()));
+    if !failed.is_empty() && (some_did || failed.len() > 1) {
+        let status = done.iter().filter(here).find_map(|one| match &one.result {
+            Ok((status, ..)) if !status.is_success() => Some(*status),
+            _ => None,
+        });
+        let text = serde_json::json!({ "message": failed.join("; ") });
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        return Ok(super::call::json(status, format!("{text}\n")));
+    }
+    let at = done.iter().position(|one| here(&one)).unwrap_or(0);
+    let Some(one) = done.into_iter().nth(at) else {
+        return Err(cluster::Error::NoHealthyNode.into());
+    };
+    let (status, headers, text) = one.result?;
+    Ok(whole(status, headers, text))
+}
+
+/// Leaves one of each name.
+fn united(sum: &mut Value) {
+    let Value::Array(all) = sum else { return };
+    let mut at: HashMap<String, usize> = HashMap::new();
+    let mut left: Vec<Value> = Vec::new();
+    for plugin in std::mem::take(all) {
+        let name = plugin["Name"].as_str().unwrap_or_default().to_owned();
+        match at.get(&name) {
+            None => {
+                at.insert(name, left.len());
+                left.push(plugin);
+            }
+            Some(first) if plugin["Enabled"] == false => left[*first]["Enabled"] = false.into(),
+            Some(_) => {}
+        }
+    }
+    *all = left;
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn done(node: &str, status: u16, message: &str) -> Done {
+        let text = match message {
+            "" => String::new(),
+            message => json!({ "message": message }).to_string(),
+        };
+        Done {
+            node: node.to_owned(),
+            result: Ok((
+                StatusCode::from_u16(status).unwrap(),
+                http::HeaderMap::new(),
+                text.into(),
+            )),
+        }
+    }
+
+    async fn said(done: Vec<Done>) -> (u16, String) {
+        let answer = outcome(done).unwrap();
+        let status = answer.status().as_u16();
+        let text = body::read(answer.into_body(), 1 << 20).await.unwrap();
+        (status, engine::client::message(&text))
+    }
+
+    #[test]
+    fn a_plugin_is_listed_once_and_enabled_when_it_is_everywhere() {
+        let mut sum = json!([
+            {"Name": "a", "Enabled": true},
+            {"Name": "b", "Enabled": true},
+            {"Name": "a", "Enabled": false},
+        ]);
+        united(&mut sum);
+        assert_eq!(
+            sum,
+            json!([{"Name": "a", "Enabled": false}, {"Name": "b", "Enabled": true}])
+        );
+    }
+
+    #[tokio::test]
+    async fn who_lacks_it_does_not_count_and_who_fails_is_named() {
+        let missing = || done("n0", 404, "plugin \"p\" not found");
+        let (status, _) = said(vec![missing(), done("n1", 200, "")]).await;
+        assert_eq!(status, 200);
+        let both = vec![missing(), done("n1", 404, "plugin \"p\" not found")];
+        assert_eq!(said(both).await, (404, "plugin \"p\" not found".to_owned()));
+        let one = vec![missing(), done("n1", 409, "in use")];
+        assert_eq!(said(one).await, (409, "in use".to_owned()));
+        let part = vec![done("n0", 200, ""), done("n1", 409, "in use")];
+        assert_eq!(said(part).await, (409, "n1: in use".to_owned()));
+    }
+}

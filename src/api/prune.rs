@@ -1,0 +1,96 @@
+//! Prunes: every node clears up what it itself does not use.
+//!
+//! What several nodes share is safe: engines prune volumes of the driver `local` alone, and networks of a swarm-mode
+//! cluster only at a manager that knows all tasks on them.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::broadcast::{self, Asked};
+use super::call::{Answer, Call};
+use super::filters::Filters;
+use crate::engine::Refresh;
+use crate::model::Node;
+use crate::model::orders::ORDERS_LABEL;
+
+/// The API version that tells anonymous volumes from named ones when pruning.
+const ANONYMOUS: u16 = 42;
+
+/// Removes stopped containers.
+pub(super) async fn containers(call: Call) -> Answer {
+    allowed(&call, &["label", "label!", "until"])?;
+    plain(call, Refresh::All).await
+}
+
+/// Removes images that nothing uses on their node.
+pub(super) async fn images(call: Call) -> Answer {
+    allowed(&call, &["dangling", "label", "label!", "until"])?;
+    plain(call, Refresh::Images).await
+}
+
+/// Removes networks that nothing uses.
+pub(super) async fn networks(call: Call) -> Answer {
+    allowed(&call, &["label", "label!", "until"])?;
+    plain(call, Refresh::Networks).await
+}
+
+/// Removes build caches.
+pub(super) async fn builds(call: Call) -> Answer {
+    plain(call, Refresh::Images).await
+}
+
+/// Removes volumes that nothing uses, but for the ones in which nodes keep what was ordered of them.
+pub(super) async fn volumes(call: Call) -> Answer {
+    let mut filters = allowed(&call, &["all", "label", "label!"])?;
+    filters.insert("label!", ORDERS_LABEL);
+    let named_too = filters.flag("all")? == Some(true);
+    let (ours, old) = (filters.to_json(), filters.without("all").to_json());
+    let asked = Asked::from(call);
+    let version = asked.version;
+    let query = |node: &Node| {
+        let knows = node.facts.api_max >= ANONYMOUS;
+        if !knows && version >= ANONYMOUS && !named_too {
+            // It would take named ones too.
+            return Err("this engine cannot tell anonymous volumes from named ones (API 1.42); prune with --all, or with a client of API 1.41".to_owned());
+        }
+        let filters = if knows { &ours } else { &old };
+        let filters: String = form_urlencoded::byte_serialize(filters.as_bytes()).collect();
+        Ok(format!("filters={filters}"))
+    };
+    run(&asked, query, Refresh::Volumes).await
+}
+
+/// Refuses filters that engines do not know here.
+fn allowed(call: &Call, names: &[&str]) -> Result<Filters, super::error::Error> {
+    let filters = Filters::parse(call.query.text("filters"))?;
+    filters.validate(names)?;
+    Ok(filters)
+}
+
+/// Asks every node the same.
+async fn plain(call: Call, then: Refresh) -> Answer {
+    let asked = Asked::from(call);
+    run(&asked, |_| Ok(asked.query.clone()), then).await
+}
+
+/// Asks all nodes and makes one answer of theirs.
+async fn run(
+    asked: &Asked,
+    query: impl Fn(&Node) -> Result<String, String>,
+    then: Refresh,
+) -> Answer {
+    let done = asked.all(query, Some(then)).await?;
+    broadcast::merged(done, once)
+}
+
+/// Leaves of equal rows one: the same image is untagged on many nodes.
+fn once(sum: &mut Value) {
+    let rows = sum.as_object_mut().into_iter().flatten();
+    for (_, list) in rows {
+        if let Value::Array(rows) = list {
+            let mut seen = HashSet::new();
+            rows.retain(|row| seen.insert(row.to_string()));
+        }
+    }
+}
