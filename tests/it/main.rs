@@ -26,4 +26,5 @@ mod reads_own_writes;
 mod restart;
 mod sdk;
 mod transparency;
+mod upkeep;
 mod wire;
