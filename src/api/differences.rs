@@ -11,19 +11,11 @@ pub fn differences() -> String {
          Generated from the table of routes (`src/api/route.rs`) by `UPDATE_DOCS=1 cargo test differences`; a test keeps it true.\n\
          Endpoints that are not listed under a heading but the last behave as on one engine: same status, same bytes.\n\n",
     );
-    let later = ROUTES.iter().filter(|r| r.later);
-    let differs = ROUTES.iter().filter(|r| !r.later && r.differs.is_some());
-    let same = ROUTES.iter().filter(|r| !r.later && r.differs.is_none());
+    let (differs, same): (Vec<_>, Vec<_>) = ROUTES.iter().partition(|r| r.differs.is_some());
     page.push_str(
         "## Different\n\n| endpoint | since | served | what differs |\n|---|---|---|---|\n",
     );
     for route in differs {
-        row(&mut page, route, route.differs.unwrap_or_default());
-    }
-    page.push_str(
-        "\n## Not built yet (501)\n\n| endpoint | since | served | |\n|---|---|---|---|\n",
-    );
-    for route in later {
         row(&mut page, route, route.differs.unwrap_or_default());
     }
     page.push_str("\n## Same\n\n| endpoint | since | served | |\n|---|---|---|---|\n");

@@ -4,12 +4,11 @@ use http::Method;
 
 use super::route::{self, Class, ROUTES};
 
-/// Returns method and path of each endpoint that is served like an engine's; those that come later and swarm mode are
-/// left out.
+/// Returns method and path of each endpoint that is served like an engine's; swarm mode is left out.
 pub fn endpoints() -> impl Iterator<Item = (&'static str, &'static str)> {
     let served = ROUTES
         .iter()
-        .filter(|r| !r.later && r.class != Class::Swarm && r.class != Class::Refused);
+        .filter(|r| r.class != Class::Swarm && r.class != Class::Refused);
     served.map(|route| (route.method, route.path))
 }
 

@@ -74,14 +74,19 @@ pub(super) enum Error {
         /// The newest we advertise, as minor number.
         most: u16,
     },
-    /// Not built yet.
-    #[error("{0} is not built yet in this version of Flotilla; see docs/differences.md")]
-    NotYet(&'static str),
     /// Engines that are no swarm-mode cluster cannot serve it (the engine's words).
     #[error(
         "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again."
     )]
     NoSwarm,
+    /// Engines are in a swarm-mode cluster already (the engine's words, and which).
+    #[error(
+        "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join another one. ({0} is)"
+    )]
+    NoSwarmTwice(String),
+    /// No engine is in a swarm-mode cluster (the engine's words).
+    #[error("This node is not part of a swarm")]
+    NotInSwarm,
     /// What is asked is at odds with what is.
     #[error("{0}")]
     Conflict(String),
@@ -124,8 +129,9 @@ impl Error {
             },
             Self::NoRoute | Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Moved(_) => StatusCode::MOVED_PERMANENTLY,
-            Self::NotYet(_) => StatusCode::NOT_IMPLEMENTED,
-            Self::NoSwarm => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoSwarm | Self::NoSwarmTwice(_) | Self::NotInSwarm => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Cluster(error) => of_cluster(error),
             Self::Engine(error) => of_engine(error),

@@ -28,6 +28,7 @@ mod prune;
 pub mod query;
 mod route;
 mod route_pattern;
+mod swarm;
 pub mod system;
 pub mod timestamp;
 mod version;

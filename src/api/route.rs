@@ -9,7 +9,8 @@ use http::Method;
 
 use super::call::{Answer, Call};
 use super::{
-    build, container, exec, image, network, node, plugin, prune, route_pattern, system, volume,
+    build, container, exec, image, network, node, plugin, prune, route_pattern, swarm, system,
+    volume,
 };
 
 /// How an endpoint is served (reference: design §2).
@@ -51,8 +52,6 @@ pub(super) struct Route {
     pub(super) run: Run,
     /// What a user sees that one engine would not show; `None` says that nothing differs.
     pub(super) differs: Option<&'static str>,
-    /// Whether it still answers 501.
-    pub(super) later: bool,
 }
 
 /// Finds the route of a request and what stands for its variables.
@@ -65,23 +64,17 @@ pub(super) fn find(method: &Method, path: &str) -> Option<(&'static Route, Strin
 
 /// A row: `method path since class handler`, then what differs.
 macro_rules! row {
-    ($method:literal $path:literal $since:literal Swarm refused) => {
-        row!($method $path $since Swarm system::local::no_swarm, "503: engines are not used in swarm mode yet")
+    ($method:literal $path:literal $since:literal Swarm managed) => {
+        row!($method $path $since Swarm swarm::forward, "to a manager engine; 503 where there is none, as from an engine")
     };
     ($method:literal $path:literal $since:literal $class:ident $run:path) => {
-        row!($method $path $since $class $run, None, false)
+        row!($method $path $since $class @ $run, None)
     };
     ($method:literal $path:literal $since:literal $class:ident $run:path, $differs:literal) => {
-        row!($method $path $since $class $run, Some($differs), false)
+        row!($method $path $since $class @ $run, Some($differs))
     };
-    ($method:literal $path:literal $since:literal $class:ident later $what:literal) => {
-        row!($method $path $since $class @ |_| Box::pin(std::future::ready(Err(super::error::Error::NotYet($what)))), Some("answers 501: not built yet"), true)
-    };
-    ($method:literal $path:literal $since:literal $class:ident $run:path, $differs:expr, $later:literal) => {
-        row!($method $path $since $class @ |call| Box::pin($run(call)), $differs, $later)
-    };
-    ($method:literal $path:literal $since:literal $class:ident @ $run:expr, $differs:expr, $later:literal) => {
-        Route { method: $method, path: $path, since: $since, class: Class::$class, run: $run, differs: $differs, later: $later }
+    ($method:literal $path:literal $since:literal $class:ident @ $run:path, $differs:expr) => {
+        Route { method: $method, path: $path, since: $since, class: Class::$class, run: |call| Box::pin($run(call)), differs: $differs }
     };
 }
 
@@ -154,18 +147,18 @@ pub(super) const ROUTES: &[Route] = &[
     // Networks
     row!("GET" "/networks" 24 Merge network::read::list, "networks of all nodes; predefined ones once"),
     row!("GET" "/networks/" 25 Merge network::read::list, "as /networks"),
-    row!("POST" "/networks/create" 24 Place network::change::create, "on one home node, where its containers then go; the name must be free on all nodes"),
+    row!("POST" "/networks/create" 24 Place network::change::create, "on one home node, where its containers then go; an overlay at a manager, and so one without a driver where there is a manager; the name must be free on all nodes"),
     row!("POST" "/networks/prune" 25 Broadcast prune::networks, "on all nodes; a Warning header names those that did not take part"),
     row!("POST" "/networks/{}/connect" 24 Owner network::change::connect, "container and network must be on one node"),
     row!("POST" "/networks/{}/disconnect" 24 Owner network::change::connect),
-    row!("GET" "/networks/{}" 24 Owner network::read::inspect),
+    row!("GET" "/networks/{}" 24 Owner network::read::inspect, "an overlay with its containers on all nodes"),
     row!("DELETE" "/networks/{}" 24 Owner network::change::remove),
     // Volumes
     row!("GET" "/volumes" 24 Merge volume::read::list, "volumes of all nodes"),
     row!("POST" "/volumes/create" 24 Place volume::change::create, "on one home node, where its containers then go"),
     row!("POST" "/volumes/prune" 25 Broadcast prune::volumes, "on all nodes; a Warning header names those that did not take part"),
     row!("GET" "/volumes/{}" 24 Owner volume::read::inspect),
-    row!("PUT" "/volumes/{}" 42 Swarm refused),
+    row!("PUT" "/volumes/{}" 42 Swarm managed),
     row!("DELETE" "/volumes/{}" 24 Owner volume::change::remove),
     // Plugins
     row!("GET" "/plugins" 25 Merge plugin::list, "of all nodes, each once; enabled when it is so on every node that has it"),
@@ -180,34 +173,34 @@ pub(super) const ROUTES: &[Route] = &[
     row!("POST" "/plugins/{}/upgrade" 26 Broadcast plugin::pull, "on all nodes, with a progress row for each"),
     row!("DELETE" "/plugins/{}" 25 Broadcast plugin::change, "on all nodes that have it"),
     // Swarm mode
-    row!("GET" "/swarm" 24 Swarm refused),
-    row!("POST" "/swarm/init" 24 Swarm later "swarm mode of the engines"),
-    row!("POST" "/swarm/join" 24 Swarm later "swarm mode of the engines"),
-    row!("POST" "/swarm/leave" 24 Swarm refused),
-    row!("POST" "/swarm/update" 24 Swarm refused),
-    row!("POST" "/swarm/unlock" 25 Swarm refused),
-    row!("GET" "/swarm/unlockkey" 25 Swarm refused),
+    row!("GET" "/swarm" 24 Swarm managed),
+    row!("POST" "/swarm/init" 24 Swarm swarm::init, "the first engine makes a cluster that all others join; each is found at its own address"),
+    row!("POST" "/swarm/join" 24 Swarm swarm::join, "all engines that are in no cluster join it"),
+    row!("POST" "/swarm/leave" 24 Swarm swarm::leave, "all engines leave"),
+    row!("POST" "/swarm/update" 24 Swarm managed),
+    row!("POST" "/swarm/unlock" 25 Swarm managed),
+    row!("GET" "/swarm/unlockkey" 25 Swarm managed),
     row!("GET" "/nodes" 24 Swarm node::read::list, "the engines of the cluster, although they are not in swarm mode"),
-    row!("GET" "/nodes/{}" 24 Swarm node::read::inspect, "as /nodes"),
+    row!("GET" "/nodes/{}" 24 Swarm swarm::node, "as /nodes; IDs of swarm mode are asked of a manager"),
     row!("DELETE" "/nodes/{}" 24 Swarm node::change::remove, "409: discovery says which nodes there are"),
     row!("POST" "/nodes/{}/update" 24 Swarm node::change::update, "availability and labels of one of our nodes, kept on its engine"),
-    row!("GET" "/services" 24 Swarm refused),
-    row!("POST" "/services/create" 24 Swarm refused),
-    row!("GET" "/services/{}/logs" 25 Swarm refused),
-    row!("GET" "/services/{}" 24 Swarm refused),
-    row!("DELETE" "/services/{}" 24 Swarm refused),
-    row!("POST" "/services/{}/update" 24 Swarm refused),
-    row!("GET" "/tasks" 24 Swarm node::read::tasks, "each container as a task of its own, for docker node ps"),
-    row!("GET" "/tasks/{}/logs" 29 Swarm refused),
-    row!("GET" "/tasks/{}" 24 Swarm node::read::one_task, "as /tasks"),
-    row!("GET" "/secrets" 25 Swarm refused),
-    row!("POST" "/secrets/create" 25 Swarm refused),
-    row!("GET" "/secrets/{}" 25 Swarm refused),
-    row!("DELETE" "/secrets/{}" 25 Swarm refused),
-    row!("POST" "/secrets/{}/update" 26 Swarm refused),
-    row!("GET" "/configs" 30 Swarm refused),
-    row!("POST" "/configs/create" 30 Swarm refused),
-    row!("GET" "/configs/{}" 30 Swarm refused),
-    row!("DELETE" "/configs/{}" 30 Swarm refused),
-    row!("POST" "/configs/{}/update" 30 Swarm refused),
+    row!("GET" "/services" 24 Swarm managed),
+    row!("POST" "/services/create" 24 Swarm managed),
+    row!("GET" "/services/{}/logs" 25 Swarm managed),
+    row!("GET" "/services/{}" 24 Swarm managed),
+    row!("DELETE" "/services/{}" 24 Swarm managed),
+    row!("POST" "/services/{}/update" 24 Swarm managed),
+    row!("GET" "/tasks" 24 Swarm swarm::tasks, "of a manager engine; without one, or with a filter for a node, each container as a task of its own"),
+    row!("GET" "/tasks/{}/logs" 29 Swarm managed),
+    row!("GET" "/tasks/{}" 24 Swarm swarm::task, "as /tasks"),
+    row!("GET" "/secrets" 25 Swarm managed),
+    row!("POST" "/secrets/create" 25 Swarm managed),
+    row!("GET" "/secrets/{}" 25 Swarm managed),
+    row!("DELETE" "/secrets/{}" 25 Swarm managed),
+    row!("POST" "/secrets/{}/update" 26 Swarm managed),
+    row!("GET" "/configs" 30 Swarm managed),
+    row!("POST" "/configs/create" 30 Swarm managed),
+    row!("GET" "/configs/{}" 30 Swarm managed),
+    row!("DELETE" "/configs/{}" 30 Swarm managed),
+    row!("POST" "/configs/{}/update" 30 Swarm managed),
 ];

@@ -175,7 +175,8 @@ pub fn network(members: &Members, reference: &str) -> Result<Located<Network>, E
         }
     }
     // Nodes that answer first; the order of names among them.
-    hits.sort_by_key(|(node, _)| !node.health.is_healthy());
+    // A manager knows all of a network that reaches over nodes.
+    hits.sort_by_key(|(node, _)| (!node.health.is_healthy(), !node.is_manager()));
     let Some((node, network)) = hits.first().copied() else {
         return Err(not_found());
     };

@@ -77,6 +77,22 @@ impl Node {
         self.failures == 0 && self.health == Health::Healthy && self.trouble.is_none()
     }
 
+    /// Tells whether the engine is in a swarm-mode cluster.
+    pub fn is_in_swarm(&self) -> bool {
+        let state = self.facts.info["Swarm"]["LocalNodeState"].as_str();
+        !matches!(state, None | Some("" | "inactive"))
+    }
+
+    /// Tells whether the engine manages a swarm-mode cluster.
+    pub fn is_manager(&self) -> bool {
+        self.facts.info["Swarm"]["ControlAvailable"].as_bool() == Some(true)
+    }
+
+    /// Returns the ID of the swarm-mode cluster; only managers know it.
+    pub fn swarm_id(&self) -> Option<&str> {
+        self.facts.info["Swarm"]["Cluster"]["ID"].as_str()
+    }
+
     /// Finds an image by ID, prefix or name.
     pub fn image(&self, reference: &str) -> Option<&Image> {
         self.images

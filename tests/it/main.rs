@@ -21,6 +21,7 @@ mod lab;
 mod layering;
 mod listeners;
 mod nodes;
+mod overlay;
 mod races;
 mod reads_own_writes;
 mod restart;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::api::afterwards;
-use crate::api::call::{Answer, Call, no_content};
+use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
 use crate::api::system::any;
 use crate::cluster::builds::Part;
@@ -68,12 +68,8 @@ pub(in crate::api) async fn build(call: Call) -> Answer {
 /// Ends a build on its node; one that nobody knows is no build any more, as for an engine.
 pub(in crate::api) async fn cancel(call: Call) -> Answer {
     let id = call.query.text("id").to_owned();
-    if id.is_empty() {
-        // Refused in the engine's words.
-        return any::forward(call).await;
-    }
     let Some(key) = call.api.cluster.builds().place(&Part::Build(id)) else {
-        return Ok(no_content(http::StatusCode::OK));
+        return any::forward(call).await;
     };
     let engine = place::engine(&call.members(), &key)?;
     let path = call.path.clone();

@@ -1,18 +1,25 @@
 //! Creating, joining, leaving and removing networks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use http::StatusCode;
+use tokio::time::Instant;
 
 use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
-use crate::api::home;
+use crate::api::{home, swarm};
 use crate::cluster;
 use crate::cluster::resolve;
+use crate::engine::backoff::Backoff;
 use crate::engine::{Engine, Refresh};
 use crate::model::raw::{Object, quote};
 use crate::model::{Network, Node};
 use crate::net::body;
+
+/// How long engines may take to forget a network that reached over them.
+const FORGOTTEN: Duration = Duration::from_secs(10);
 
 /// Creates a network on its home node: that of its compose project's other local objects, else by strategy.
 pub(in crate::api) async fn create(mut call: Call) -> Answer {
@@ -48,11 +55,19 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
         )));
     };
     let driver: String = asked.decode("Driver").unwrap_or_default();
-    let manager = members.healthy().find(|(node, _)| is_manager(node));
-    let (_, engine) = match (named_node, manager) {
-        (Some(node), _) => home::engine(&members, &node)?,
-        (None, Some((node, engine))) if driver == "overlay" => (Arc::clone(node), engine.clone()),
-        (None, _) => home::choose(
+    let manages = members.healthy().any(|(n, _)| n.is_manager());
+    let (_, engine) = match named_node {
+        Some(node) => home::engine(&members, &node)?,
+        None if reaches(&driver) && manages => {
+            asked.set_folded("Driver", quote("overlay"));
+            if asked.decode::<bool>("Ingress") != Some(true) {
+                // Plain containers may use no other.
+                asked.set_folded("Attachable", "true".to_owned());
+            }
+            let engine = swarm::manager(&members)?;
+            (engine.node(), engine)
+        }
+        None => home::choose(
             &call.api.cluster,
             &members,
             &asked.decode("Labels").unwrap_or_default(),
@@ -68,9 +83,10 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
     Ok(answer)
 }
 
-/// Tells whether the engine manages a swarm-mode cluster.
-fn is_manager(node: &Node) -> bool {
-    node.facts.info["Swarm"]["ControlAvailable"].as_bool() == Some(true)
+/// Tells whether a new network is to reach over nodes: that is what an overlay is for, and what is meant by no driver
+/// where engines can do it (design §4.5).
+fn reaches(driver: &str) -> bool {
+    driver == "overlay" || driver.is_empty()
 }
 
 /// Connects a container to a network, or disconnects it; both happen on the container's engine.
@@ -125,19 +141,33 @@ pub(in crate::api) async fn remove(call: Call) -> Answer {
     let path = format!("/networks/{}", found.object.id);
     let answer = call.forward(&found.engine, &path).await?;
     if answer.status().is_success() {
-        refresh_all(&cluster, &found.engine, found.object.is_shared()).await;
+        gone(&cluster, &found.engine, &found.object).await;
     }
     Ok(answer)
 }
 
-/// Refreshes the networks of the engine, or of all when the network was on all.
-async fn refresh_all(cluster: &cluster::Cluster, engine: &Engine, shared: bool) {
-    if !shared {
+/// Waits until lists no longer show a network that was removed: on its engine, or on all when it was on all, where the
+/// engines forget it one after the other.
+async fn gone(cluster: &cluster::Cluster, engine: &Engine, network: &Network) {
+    if !network.is_shared() {
         return cluster.refresh(engine, Refresh::Networks).await;
     }
-    let members = cluster.members();
-    let all = members
-        .healthy()
-        .map(|(_, engine)| cluster.refresh(engine, Refresh::Networks));
-    futures_util::future::join_all(all).await;
+    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
+    let started = Instant::now();
+    while started.elapsed() < FORGOTTEN {
+        let members = cluster.members();
+        let have = |node: &Node| node.networks.iter().any(|n| n.id == network.id);
+        let having: Vec<_> = members.healthy().filter(|(n, _)| have(n)).collect();
+        if having.is_empty() {
+            return;
+        }
+        let all = having
+            .iter()
+            .map(|(_, engine)| cluster.refresh(engine, Refresh::Networks));
+        join_all(all).await;
+        if !cluster.members().healthy().any(|(n, _)| have(n)) {
+            return;
+        }
+        tokio::time::sleep(backoff.wait()).await;
+    }
 }

@@ -12,8 +12,15 @@ use super::error::Error;
 use crate::cluster::Members;
 use crate::model::Node;
 
-/// Returns a node's ID for clients: the engine's own, unless machines were cloned and several have it.
+/// Returns a node's ID for clients: the engine's own, unless machines were cloned and several have it; in a swarm-mode
+/// cluster the one that it has there, by which tasks of services name it.
 fn id(members: &Members, node: &Node) -> String {
+    if let Some(id) = node.facts.info["Swarm"]["NodeID"].as_str()
+        && node.is_in_swarm()
+        && !id.is_empty()
+    {
+        return id.to_owned();
+    }
     if node.engine_id.is_empty() {
         return node.key.to_string();
     }
@@ -26,9 +33,9 @@ fn id(members: &Members, node: &Node) -> String {
 
 /// Finds the node that a user means: ID, host name, address, then unique prefix of an ID (as swarm mode, which knows no
 /// addresses).
-fn find(members: &Members, reference: &str) -> Result<Arc<Node>, Error> {
+pub(super) fn find(members: &Members, reference: &str) -> Result<Arc<Node>, Error> {
     let nodes = members.view.nodes();
-    let exact = |n: &&Arc<Node>| id(members, n) == reference;
+    let exact = |n: &&Arc<Node>| id(members, n) == reference || n.engine_id == reference;
     if let Some(node) = nodes.iter().find(exact) {
         return Ok(Arc::clone(node));
     }

@@ -18,14 +18,14 @@ pub(in crate::api) async fn list(call: Call) -> Answer {
 }
 
 /// Tells of one node.
-pub(in crate::api) async fn inspect(call: Call) -> Answer {
+pub(in crate::api) fn inspect(call: &Call) -> Answer {
     let members = call.members();
     let node = find(&members, &call.id)?;
     Ok(answer(&show::node(&members, &node)))
 }
 
 /// Lists containers as tasks.
-pub(in crate::api) async fn tasks(call: Call) -> Answer {
+pub(in crate::api) fn tasks(call: &Call) -> Answer {
     let filters = filter::of_tasks(&call.query)?;
     let members = call.members();
     let mut tasks = Vec::new();
@@ -38,7 +38,7 @@ pub(in crate::api) async fn tasks(call: Call) -> Answer {
 }
 
 /// Tells of one container as a task.
-pub(in crate::api) async fn one_task(call: Call) -> Answer {
+pub(in crate::api) fn one_task(call: &Call) -> Answer {
     let members = call.members();
     let mut nodes = members.view.nodes().iter();
     let found = nodes.find_map(|n| Some((n, n.containers.by_id(&call.id)?)));

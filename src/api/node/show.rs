@@ -43,7 +43,7 @@ pub(super) fn node(members: &Members, node: &Node) -> Value {
             names.map(move |name| json!({"Type": kind, "Name": name}))
         })
         .collect();
-    json!({
+    let mut shown = json!({
         "ID": id(members, node),
         "Version": {"Index": node.orders.revision},
         "CreatedAt": NO_TIME,
@@ -68,5 +68,12 @@ pub(super) fn node(members: &Members, node: &Node) -> Value {
             "TLSInfo": {},
         },
         "Status": status,
-    })
+    });
+    if node.is_manager() {
+        shown["Spec"]["Role"] = "manager".into();
+        let addr = info["Swarm"]["NodeAddr"].as_str().unwrap_or_default();
+        // Which one leads is known to managers only; every one of them serves.
+        shown["ManagerStatus"] = json!({"Reachability": "reachable", "Addr": addr});
+    }
+    shown
 }

@@ -88,7 +88,8 @@ async fn once(asked: Asked, engine: Engine) -> Result<Said, engine::Error> {
 /// Takes out of an engine's answer what is ours, and says of each volume where it is.
 fn ours(said: Said, node: &str) -> Said {
     let (status, headers, text) = said;
-    let Ok(mut usage) = serde_json::from_slice::<Value>(&text) else {
+    let usage = serde_json::from_slice::<Value>(&text);
+    let Some(mut usage) = usage.ok().filter(|_| status.is_success()) else {
         return (status, headers, text);
     };
     if let Some(Value::Array(volumes)) = usage.get_mut("Volumes") {

@@ -198,16 +198,27 @@ fn own(view: &ClusterView, about: &About, now: Timestamp) -> Map<String, Value> 
         "HttpsProxy": about.https_proxy,
         "NoProxy": about.no_proxy,
         // Compose v1 warns when a swarm is active; an empty state makes the CLI print an empty node.
-        "Swarm": {
-            "NodeID": "",
-            "NodeAddr": "",
-            "LocalNodeState": "inactive",
-            "ControlAvailable": false,
-            "Error": "",
-            "RemoteManagers": null,
-        },
+        "Swarm": swarm(view),
         "Warnings": if warnings.is_empty() { Value::Null } else { json!(warnings) },
     }))
+}
+
+/// Returns what a manager says of the engines' swarm-mode cluster.
+fn swarm(view: &ClusterView) -> Value {
+    let manager = view.healthy().find(|n| n.is_manager());
+    manager.map_or_else(
+        || {
+            json!({
+                "NodeID": "",
+                "NodeAddr": "",
+                "LocalNodeState": "inactive",
+                "ControlAvailable": false,
+                "Error": "",
+                "RemoteManagers": null,
+            })
+        },
+        |n| n.facts.info["Swarm"].clone(),
+    )
 }
 
 /// Returns what clients expect to be there when no engine has said anything yet.

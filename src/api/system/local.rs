@@ -50,8 +50,3 @@ pub(in crate::api) async fn info(call: Call) -> Answer {
 pub(in crate::api) async fn no_route(_: Call) -> Answer {
     Err(Error::NoRoute)
 }
-
-/// Refuses as an engine that is no swarm manager.
-pub(in crate::api) async fn no_swarm(_: Call) -> Answer {
-    Err(Error::NoSwarm)
-}

@@ -21,6 +21,10 @@ pub fn headers(view: &ClusterView, about: &About) -> Vec<(&'static str, String)>
     };
     let experimental = all(|node| fact(node, "ExperimentalBuild") == Some(&Value::Bool(true)));
     let windows = all(|node| fact(node, "OSType").and_then(Value::as_str) == Some("windows"));
+    let swarm = match view.healthy().any(|n| n.is_manager()) {
+        true => "active/manager",
+        false => "inactive",
+    };
     let os = if windows { "windows" } else { "linux" };
     vec![
         ("Api-Version", about.api_version()),
@@ -32,7 +36,7 @@ pub fn headers(view: &ClusterView, about: &About) -> Vec<(&'static str, String)>
         ("Docker-Experimental", experimental.to_string()),
         ("Ostype", os.to_owned()),
         ("Pragma", "no-cache".to_owned()),
-        ("Swarm", "inactive".to_owned()),
+        ("Swarm", swarm.to_owned()),
         ("Content-Type", "text/plain; charset=utf-8".to_owned()),
     ]
 }

@@ -177,4 +177,92 @@ pub(super) const LAST: &[Row] = &[
     )
     .same(Same::Adds),
     Row::of(&[200], "DELETE", "/images/@-img:1"),
+    // Prunes of what nobody has, and refusals.
+    Row::of(
+        &[200],
+        "POST",
+        "/containers/prune?filters={\"label\":[\"@-none\"]}",
+    )
+    .since(25),
+    Row::of(
+        &[400],
+        "POST",
+        "/containers/prune?filters={\"bogus\":[\"x\"]}",
+    )
+    .since(25)
+    .modern(),
+    Row::of(
+        &[400, 500],
+        "POST",
+        "/containers/prune?filters={\"until\":[\"never\"]}",
+    )
+    .since(25),
+    Row::of(
+        &[200],
+        "POST",
+        "/images/prune?filters={\"label\":[\"@-none\"]}",
+    )
+    .since(25),
+    Row::of(
+        &[200],
+        "POST",
+        "/networks/prune?filters={\"label\":[\"@-none\"]}",
+    )
+    .since(25),
+    Row::of(
+        &[200],
+        "POST",
+        "/volumes/prune?filters={\"label\":[\"@-none\"]}",
+    )
+    .since(25),
+    Row::of(&[400], "POST", "/volumes/prune?filters=nonsense")
+        .since(25)
+        .modern(),
+    Row::of(&[200], "GET", "/system/df")
+        .same(Same::Head)
+        .since(25),
+    Row::of(&[400], "GET", "/system/df?type=nonsense")
+        .since(42)
+        .modern(),
+    // Builds.
+    Row::of(&[400, 500], "POST", "/build")
+        .with(&["Content-Type: application/x-tar"])
+        .bytes(RUBBISH),
+    Row::of(&[400, 500], "POST", "/build?buildargs=nonsense")
+        .with(&["Content-Type: application/x-tar"])
+        .bytes(RUBBISH),
+    Row::of(&[400, 500], "POST", "/build?version=9").bytes(RUBBISH),
+    Row::of(&[400, 500], "POST", "/build/cancel").since(39),
+    Row::of(&[200], "POST", "/build/cancel?id=@-none").since(39),
+    Row::of(&[200], "POST", "/build/prune").since(39),
+    Row::of(&[400], "POST", "/session").since(39),
+    Row::of(&[500], "POST", "/grpc").since(40),
+    // Plugins.
+    Row::of(&[200], "GET", "/plugins").since(25),
+    Row::of(&[400], "GET", "/plugins?filters={\"bogus\":[\"x\"]}").since(25),
+    Row::of(&[404], "POST", "/plugins/@-none/enable?timeout=1").since(25),
+    Row::of(&[404], "POST", "/plugins/@-none/disable").since(25),
+    Row::of(&[404], "POST", "/plugins/@-none/set")
+        .json(r#"["A=b"]"#)
+        .since(25),
+    Row::of(&[404], "POST", "/plugins/@-none/push").since(25),
+    Row::of(&[404], "DELETE", "/plugins/@-none").since(25),
+    Row::of(
+        &[400, 404, 500],
+        "POST",
+        "/plugins/pull?remote=127.0.0.1:1/@-p",
+    )
+    .json("[]")
+    .since(25),
+    Row::of(
+        &[400, 404, 500],
+        "POST",
+        "/plugins/@-none/upgrade?remote=127.0.0.1:1/@-p",
+    )
+    .json("[]")
+    .since(26),
+    Row::of(&[400, 500], "POST", "/plugins/create?name=@-p")
+        .with(&["Content-Type: application/x-tar"])
+        .bytes(RUBBISH)
+        .since(25),
 ];

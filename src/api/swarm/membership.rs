@@ -1,0 +1,172 @@
+//! One swarm-mode cluster of all engines: made, joined and left by all of them as by one engine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::api::call::{Answer, Call, json as answer, no_content};
+use crate::api::error::Error;
+use crate::cluster;
+use crate::engine::{self, Engine};
+use crate::model::Node;
+
+/// How long an engine may take to make, join or leave a cluster.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// How long the view may take to show it.
+const SHOWN: Duration = Duration::from_secs(10);
+/// The port on which managers listen unless the call says otherwise.
+const PORT: u16 = 2377;
+/// Managers of a cluster that is large enough for them: one may be lost.
+const MANAGERS: usize = 3;
+
+/// Makes a swarm-mode cluster of all engines that answer: the first makes it, the others join.
+pub(in crate::api) async fn init(mut call: Call) -> Answer {
+    let asked = read(&mut call).await?;
+    let members = call.members();
+    let mut nodes: Vec<(Arc<Node>, Engine)> = members
+        .healthy()
+        .map(|(n, e)| (Arc::clone(n), e.clone()))
+        .collect();
+    if nodes.is_empty() {
+        return Err(cluster::Error::NoHealthyNode.into());
+    }
+    if let Some((node, _)) = nodes.iter().find(|(n, _)| n.is_in_swarm()) {
+        return Err(Error::NoSwarmTwice(node.name.clone()));
+    }
+    let others = nodes.split_off(1);
+    let Some((first, engine)) = nodes.pop() else {
+        return Err(cluster::Error::NoHealthyNode.into());
+    };
+    let mut body = asked.clone();
+    listen(&mut body, &first);
+    let id = post(&engine, "/swarm/init", &body).await?;
+    let managers = if others.len() + 1 < MANAGERS {
+        1
+    } else {
+        MANAGERS
+    };
+    let tokens = engine.client().get("/swarm", DEADLINE).await?;
+    let tokens: Value = serde_json::from_slice(&tokens).unwrap_or_default();
+    let tokens = &tokens["JoinTokens"];
+    let remote = format!("{}:{PORT}", first.ip);
+    let join = |(number, (node, engine)): (usize, &(Arc<Node>, Engine))| {
+        let role = if number + 1 < managers {
+            "Manager"
+        } else {
+            "Worker"
+        };
+        let mut body = json!({ "RemoteAddrs": [remote], "JoinToken": tokens[role] });
+        body["ListenAddr"] = asked["ListenAddr"].clone();
+        listen(&mut body, node);
+        let (name, engine) = (node.name.clone(), engine.clone());
+        async move { (name, post(&engine, "/swarm/join", &body).await) }
+    };
+    let joining: Vec<_> = others.iter().enumerate().map(join).collect();
+    // One after the other: a manager that joins makes those before it agree.
+    let mut failed = Vec::new();
+    for one in joining {
+        if let (name, Err(error)) = one.await {
+            failed.push(format!("{name}: {error}"));
+        }
+    }
+    let all = others.iter().map(|(_, e)| e).chain([&engine]);
+    join_all(all.map(|e| shown(e, true))).await;
+    match failed.is_empty() {
+        true => Ok(answer(StatusCode::OK, id)),
+        false => Err(Error::Internal(format!(
+            "{} made a swarm-mode cluster, and these could not join it: {}",
+            first.name,
+            failed.join("; ")
+        ))),
+    }
+}
+
+/// Makes all engines that are in no swarm-mode cluster join one.
+pub(in crate::api) async fn join(mut call: Call) -> Answer {
+    let asked = read(&mut call).await?;
+    let members = call.members();
+    let mut joined = 0;
+    for (node, engine) in members.healthy().filter(|(n, _)| !n.is_in_swarm()) {
+        let mut body = asked.clone();
+        listen(&mut body, node);
+        post(engine, "/swarm/join", &body).await?;
+        shown(engine, true).await;
+        joined += 1;
+    }
+    match joined {
+        0 => Err(Error::NoSwarmTwice("every engine".to_owned())),
+        _ => Ok(no_content(StatusCode::OK)),
+    }
+}
+
+/// Makes all engines leave their swarm-mode cluster, managers last; by force, since the last manager needs it.
+pub(in crate::api) async fn leave(call: Call) -> Answer {
+    let members = call.members();
+    let (managers, workers): (Vec<_>, Vec<_>) = members
+        .healthy()
+        .filter(|(n, _)| n.is_in_swarm())
+        .partition(|(n, _)| n.is_manager());
+    if managers.is_empty() && workers.is_empty() {
+        return Err(Error::NotInSwarm);
+    }
+    let force = call.query.flag("force");
+    if let (Some((_, engine)), false) = (managers.first(), force) {
+        // Refused in the engine's words.
+        let engine = (*engine).clone();
+        let path = call.path.clone();
+        return call.forward(&engine, &path).await;
+    }
+    let mut failed = Vec::new();
+    for (node, engine) in workers.into_iter().chain(managers) {
+        match post(engine, "/swarm/leave?force=1", &Value::Null).await {
+            Ok(_) => shown(engine, false).await,
+            Err(error) => failed.push(format!("{}: {error}", node.name)),
+        }
+    }
+    match failed.is_empty() {
+        true => Ok(no_content(StatusCode::OK)),
+        false => Err(Error::Internal(format!(
+            "these could not leave, all others did: {}",
+            failed.join("; ")
+        ))),
+    }
+}
+
+/// Reads the body.
+async fn read(call: &mut Call) -> Result<Value, Error> {
+    let text = call.read_body().await?;
+    serde_json::from_slice(&text).map_err(|e| Error::Bad(format!("invalid JSON: {e}")))
+}
+
+/// Says on which address this engine listens and is found: its own, since each has another.
+fn listen(body: &mut Value, node: &Node) {
+    if body["ListenAddr"].as_str().unwrap_or_default().is_empty() {
+        body["ListenAddr"] = format!("0.0.0.0:{PORT}").into();
+    }
+    if !node.ip.is_empty() {
+        body["AdvertiseAddr"] = node.ip.clone().into();
+        body["DataPathAddr"] = node.ip.clone().into();
+    }
+}
+
+/// Makes a call of our own.
+async fn post(engine: &Engine, path: &str, body: &Value) -> Result<bytes::Bytes, engine::Error> {
+    let api = engine.node().facts.api_max;
+    let path = format!("/v1.{api}{path}");
+    let body = (!body.is_null()).then(|| body.to_string().into());
+    let client = engine.client();
+    let done = client.call(Method::POST, &path, body, DEADLINE).await;
+    done.map(|(_, text)| text)
+}
+
+/// Waits until the view shows that an engine is in a swarm-mode cluster, or no longer.
+async fn shown(engine: &Engine, inside: bool) {
+    engine.suspect();
+    let mut node = engine.subscribe();
+    let is = node.wait_for(|n| n.is_in_swarm() == inside);
+    // Late is not lost: the next probe shows it.
+    let _ = tokio::time::timeout(SHOWN, is).await;
+}

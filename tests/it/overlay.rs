@@ -1,0 +1,253 @@
+//! Engines in one swarm-mode cluster: networks that reach over hosts, and services that go to a manager.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::caller::{Caller, on};
+use crate::support::flotilla::Flotilla;
+use crate::support::lab::{Lab, Spec, eventually, output};
+
+/// A lab whose engines are in one cluster, made through Flotilla.
+fn joined() -> (Lab, Flotilla) {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let said = docker(&flotilla, &lab, &["swarm", "init"]).unwrap();
+    assert!(said.contains("Swarm initialized"), "{said}");
+    (lab, flotilla)
+}
+
+fn docker(flotilla: &Flotilla, lab: &Lab, args: &[&str]) -> Result<String, String> {
+    let mut docker = flotilla.clients(lab).docker_28().unwrap();
+    output(docker.args(args)).map_err(|e| e.to_string())
+}
+
+/// Returns what each engine itself says of its part in a cluster.
+fn states(lab: &Lab) -> Vec<String> {
+    let state = |engine: &crate::support::lab::Engine| {
+        let info = engine.ask("/info").unwrap();
+        info["Swarm"]["LocalNodeState"].as_str().unwrap().to_owned()
+    };
+    lab.engines().iter().map(state).collect()
+}
+
+#[test]
+fn all_engines_join_one_cluster_and_leave_it() {
+    let (lab, flotilla) = joined();
+    let docker = |args: &[&str]| docker(&flotilla, &lab, args);
+    assert_eq!(states(&lab), ["active", "active", "active"]);
+    let told = docker(&["info", "--format", "{{.Swarm.Nodes}} {{.Swarm.Managers}}"]);
+    assert_eq!(told.unwrap(), "3 3");
+    let again = docker(&["swarm", "init"]).unwrap_err();
+    assert!(again.contains("already part of a swarm"), "{again}");
+    let refused = docker(&["swarm", "leave"]).unwrap_err();
+    assert!(refused.contains("--force"), "{refused}");
+    docker(&["swarm", "leave", "--force"]).unwrap();
+    assert_eq!(states(&lab), ["inactive", "inactive", "inactive"]);
+    let gone = docker(&["swarm", "leave"]).unwrap_err();
+    assert!(gone.contains("This node is not part of a swarm"), "{gone}");
+    let none = docker(&["service", "ls"]).unwrap_err();
+    assert!(none.contains("This node is not a swarm manager"), "{none}");
+    // The cluster of before is forgotten, so another can be made.
+    docker(&["swarm", "init"]).unwrap();
+    assert_eq!(states(&lab), ["active", "active", "active"]);
+}
+
+#[test]
+fn containers_on_an_overlay_find_one_another_over_hosts() {
+    let (lab, flotilla) = joined();
+    let caller = Caller::new(flotilla.addr());
+    let docker = |args: &[&str]| docker(&flotilla, &lab, args).unwrap();
+    docker(&["network", "create", "-d", "overlay", "wide"]);
+    let listed = docker(&[
+        "network",
+        "ls",
+        "--format",
+        "{{.Name}} {{.Driver}} {{.Scope}}",
+    ]);
+    assert_eq!(
+        listed
+            .lines()
+            .filter(|l| *l == "wide overlay swarm")
+            .count(),
+        1,
+        "{listed}"
+    );
+    for node in ["node0", "node1", "node2"] {
+        let mut body = on(node);
+        body["HostConfig"] = json!({"NetworkMode": "wide"});
+        let name = format!("on-{node}");
+        caller.create(&name, &body).expect(201);
+        caller
+            .post(&format!("/containers/{name}/start"))
+            .expect(204);
+    }
+    for from in ["node0", "node1", "node2"] {
+        for to in ["node0", "node1", "node2"] {
+            docker(&[
+                "exec",
+                &format!("on-{from}"),
+                "ping",
+                "-c1",
+                "-W5",
+                &format!("on-{to}"),
+            ]);
+        }
+    }
+    let inspect = caller.get("/networks/wide").expect(200).json();
+    let mut names: Vec<&str> = inspect["Containers"]
+        .as_object()
+        .unwrap()
+        .values()
+        .filter_map(|c| c["Name"].as_str())
+        .filter(|name| name.starts_with("on-"))
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["on-node0", "on-node1", "on-node2"]);
+
+    let in_use = caller.delete("/networks/wide");
+    assert!(in_use.status >= 400, "{in_use:?}");
+    let pruned = docker(&["network", "prune", "-f"]);
+    assert!(!pruned.contains("wide"), "{pruned}");
+    docker(&["network", "disconnect", "wide", "on-node1"]);
+    docker(&["network", "connect", "wide", "on-node1"]);
+    docker(&["exec", "on-node2", "ping", "-c1", "-W5", "on-node1"]);
+    docker(&["rm", "-f", "on-node0", "on-node1", "on-node2"]);
+    docker(&["network", "rm", "wide"]);
+    caller.get("/networks/wide").expect(404);
+}
+
+const PROJECT: &str = "
+services:
+  web:
+    image: busybox
+    stop_signal: KILL
+    command: sh -c 'mkdir /www; hostname > /www/index.html; exec httpd -f -p 80 -h /www'
+    scale: 3
+  client: {image: busybox, stop_signal: KILL, command: sleep 600, depends_on: [web]}
+";
+
+#[test]
+fn a_compose_projects_replicas_spread_and_are_reached_by_name() {
+    let (lab, flotilla) = joined();
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("wide");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("compose.yaml"), PROJECT).unwrap();
+    let compose = |args: &[&str]| {
+        let mut compose = flotilla.clients(&lab).compose().unwrap();
+        compose.arg("--project-directory").arg(&folder);
+        output(compose.args(args)).unwrap()
+    };
+    compose(&["up", "-d"]);
+    let caller = Caller::new(flotilla.addr());
+    let node = |c: &Value| c["Labels"]["com.docker.swarm.node.name"].to_string();
+    let is_web = |c: &&Value| c["Labels"]["com.docker.compose.service"] == "web";
+    let containers = caller.containers();
+    let mut nodes: Vec<String> = containers.iter().filter(is_web).map(node).collect();
+    nodes.sort();
+    nodes.dedup();
+    assert_eq!(nodes.len(), 3, "{nodes:?}");
+    let mut answered = std::collections::BTreeSet::new();
+    for number in 1..=3 {
+        let url = format!("http://wide-web-{number}/");
+        answered.insert(compose(&["exec", "-T", "client", "wget", "-qO-", &url]));
+    }
+    assert_eq!(answered.len(), 3, "{answered:?}");
+    compose(&["exec", "-T", "client", "wget", "-qO-", "http://web/"]);
+    compose(&["down"]);
+    assert!(caller.containers().is_empty());
+    let networks = caller.get("/networks").body;
+    assert!(!networks.contains("wide_default"), "{networks}");
+}
+
+/// Makes a check that a command comes to say something.
+fn becomes(docker: &impl Fn(&[&str]) -> String) -> impl Fn(&[&str], &str) {
+    |args, wanted| {
+        eventually(Duration::from_secs(60), || match docker(args) {
+            told if told == wanted => Ok(()),
+            told => Err(told),
+        })
+        .unwrap();
+    }
+}
+
+#[test]
+fn services_secrets_and_stacks_go_to_a_manager() {
+    let (lab, flotilla) = joined();
+    let docker = |args: &[&str]| docker(&flotilla, &lab, args).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("secret"), "hush").unwrap();
+    docker(&["secret", "create", "hidden", &path("secret")]);
+    docker(&["config", "create", "shown", &path("secret")]);
+    assert_eq!(docker(&["secret", "ls", "--format", "{{.Name}}"]), "hidden");
+    assert_eq!(docker(&["config", "ls", "--format", "{{.Name}}"]), "shown");
+    let args = [
+        "service",
+        "create",
+        "-d",
+        "--name",
+        "sleepers",
+        "--replicas",
+        "3",
+    ];
+    let more = [
+        "--secret",
+        "hidden",
+        "--stop-signal",
+        "KILL",
+        "--no-resolve-image",
+        "busybox",
+        "sleep",
+        "600",
+    ];
+    docker(&[&args[..], &more[..]].concat());
+    let becomes = becomes(&docker);
+    let services = ["service", "ls", "--format", "{{.Name}} {{.Replicas}}"];
+    becomes(&services, "sleepers 3/3");
+    let mut nodes: Vec<_> = docker(&["service", "ps", "sleepers", "--format", "{{.Node}}"])
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    nodes.sort();
+    assert_eq!(nodes, ["node0", "node1", "node2"]);
+    docker(&["service", "scale", "-d", "sleepers=1"]);
+    becomes(&services, "sleepers 1/1");
+    docker(&["service", "rm", "sleepers"]);
+}
+
+#[test]
+fn a_stack_goes_to_a_manager() {
+    let (lab, flotilla) = joined();
+    let docker = |args: &[&str]| docker(&flotilla, &lab, args).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let becomes = becomes(&docker);
+    let stack = "services: {one: {image: busybox, stop_signal: KILL, command: sleep 600}}\n";
+    fs::write(path("stack.yaml"), format!("version: '3.8'\n{stack}")).unwrap();
+    docker(&[
+        "stack",
+        "deploy",
+        "--detach",
+        "--resolve-image=never",
+        "-c",
+        &path("stack.yaml"),
+        "pile",
+    ]);
+    becomes(
+        &[
+            "stack",
+            "services",
+            "pile",
+            "--format",
+            "{{.Name}} {{.Replicas}}",
+        ],
+        "pile_one 1/1",
+    );
+    docker(&["stack", "rm", "pile"]);
+    // Ours, in swarm mode too.
+    let nodes = docker(&["node", "ls", "--format", "{{.Hostname}}"]);
+    assert_eq!(nodes.lines().count(), 3);
+}
