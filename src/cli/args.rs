@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::certs::Certs;
 use super::manage::Manage;
+use super::overlay::Overlay;
 
 /// One Docker endpoint for many engines.
 #[derive(Debug, Parser)]
@@ -69,6 +70,8 @@ pub(super) enum Command {
     Join(Join),
     /// Make the certificates that protect clients, Flotilla and engines
     Certs(Certs),
+    /// Join the engines so that networks reach over hosts, or undo that
+    Overlay(Overlay),
     /// Print docs/differences.md, generated from the table of routes
     #[command(hide = true)]
     Differences,

@@ -12,6 +12,7 @@ mod certs;
 mod duration;
 mod error;
 mod manage;
+mod overlay;
 mod placement;
 mod settings;
 #[cfg(test)]
@@ -70,6 +71,7 @@ impl Cli {
             Command::List(list) => list.run().await,
             Command::Join(join) => Err(join.refuse()),
             Command::Certs(certs) => certs.run(),
+            Command::Overlay(overlay) => Box::pin(overlay.run()).await,
             Command::Differences => {
                 // Nobody is left to tell when stdout is closed.
                 let _ = write!(std::io::stdout(), "{}", crate::api::differences());

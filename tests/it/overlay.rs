@@ -1,6 +1,7 @@
 //! Engines in one swarm-mode cluster: networks that reach over hosts, and services that go to a manager.
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -8,6 +9,51 @@ use serde_json::{Value, json};
 use crate::support::caller::{Caller, on};
 use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Lab, Spec, eventually, output};
+
+/// Runs `flotilla overlay ARGS`.
+fn overlay(flotilla: &Flotilla, args: &[&str]) -> Result<String, String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla"));
+    command
+        .arg("overlay")
+        .args(args)
+        .env("DOCKER_HOST", flotilla.docker_host());
+    command.env_remove("DOCKER_TLS_VERIFY");
+    output(&mut command).map_err(|e| e.to_string())
+}
+
+#[test]
+fn overlay_networks_are_enabled_completed_and_disabled() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let off = "overlay networks are off: flotilla overlay enable";
+    let on = "overlay networks are on: 3 of 3 engines, 3 of them managers";
+    assert_eq!(overlay(&flotilla, &["status"]).unwrap(), off);
+    assert_eq!(overlay(&flotilla, &["enable"]).unwrap(), on);
+    assert_eq!(overlay(&flotilla, &["enable"]).unwrap(), on);
+    let docker = |args: &[&str]| docker(&flotilla, &lab, args).unwrap();
+    docker(&["network", "create", "-d", "overlay", "wide"]);
+    let kept = overlay(&flotilla, &["disable"]).unwrap_err();
+    assert!(kept.contains("still there: network wide"), "{kept}");
+    docker(&["network", "rm", "wide"]);
+
+    let leave = ["swarm", "leave", "--force"];
+    output(lab.engine("node2").docker().args(leave)).unwrap();
+    eventually(Duration::from_secs(20), || {
+        match overlay(&flotilla, &["status"])? {
+            told if told.contains("2 of 3 engines") && told.contains("not in it: node2") => Ok(()),
+            told => Err(told),
+        }
+    })
+    .unwrap();
+    let told = overlay(&flotilla, &["enable"]).unwrap();
+    assert!(
+        told.starts_with("overlay networks are on: 3 of 3"),
+        "{told}"
+    );
+    assert_eq!(overlay(&flotilla, &["disable"]).unwrap(), off);
+    assert_eq!(states(&lab), ["inactive", "inactive", "inactive"]);
+    assert_eq!(overlay(&flotilla, &["disable"]).unwrap(), off);
+}
 
 /// A lab whose engines are in one cluster, made through Flotilla.
 fn joined() -> (Lab, Flotilla) {

@@ -69,6 +69,10 @@ pub(super) fn node(members: &Members, node: &Node) -> Value {
         },
         "Status": status,
     });
+    if !node.is_in_swarm() {
+        // Ours, for those who want to know which engines are in a cluster.
+        shown["Description"]["Swarm"] = "inactive".into();
+    }
     if node.is_manager() {
         shown["Spec"]["Role"] = "manager".into();
         let addr = info["Swarm"]["NodeAddr"].as_str().unwrap_or_default();

@@ -1,0 +1,202 @@
+//! `flotilla overlay`: one swarm-mode cluster of all engines, so that networks reach over hosts, and its undoing.
+//!
+//! Everything goes through the Docker API of a running Flotilla, as a client's calls do.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, Subcommand};
+use http::Method;
+use serde_json::{Value, json};
+
+use super::Error;
+use crate::engine::{self, Client};
+use crate::net::addr::Addr;
+use crate::net::dial::Dialer;
+use crate::net::tls::{ClientTls, Files};
+
+/// How long one call may take: engines join one after the other.
+const DEADLINE: Duration = Duration::from_secs(600);
+/// How long a connection may take.
+const DIAL: Duration = Duration::from_secs(10);
+
+/// Flags of `flotilla overlay`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Engines must reach one another on 2377/tcp, 7946/tcp+udp and 4789/udp.\n\nExample:\n  flotilla overlay enable -H tcp://127.0.0.1:3376\n  docker network create -d overlay backend"
+)]
+pub(super) struct Overlay {
+    #[command(subcommand)]
+    what: What,
+    /// The running Flotilla: tcp://HOST:PORT or unix:///PATH
+    #[arg(
+        long,
+        short = 'H',
+        global = true,
+        env = "DOCKER_HOST",
+        hide_env_values = true,
+        default_value = "tcp://127.0.0.1:2375"
+    )]
+    host: String,
+    /// Use TLS and check Flotilla's certificate
+    #[arg(long, global = true, env = "DOCKER_TLS_VERIFY", value_parser = FalseyValueParser::new())]
+    tlsverify: bool,
+    /// The folder of ca.pem, cert.pem and key.pem for TLS
+    #[arg(
+        long,
+        global = true,
+        env = "DOCKER_CERT_PATH",
+        hide_env_values = true,
+        value_name = "FOLDER"
+    )]
+    cert_path: Option<PathBuf>,
+}
+
+/// What can be done with it.
+#[derive(Clone, Debug, Subcommand)]
+enum What {
+    /// Make one swarm-mode cluster of all engines, or let those join that are not in it yet
+    Enable,
+    /// Say how many engines are in it
+    Status,
+    /// Let all engines leave it
+    Disable {
+        /// Even if services run in it or networks need it
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+impl Overlay {
+    /// Carries it out and says what is now.
+    pub(super) async fn run(self) -> Result<(), Error> {
+        let client = self.client()?;
+        match self.what {
+            What::Enable => enable(&client).await?,
+            What::Status => {}
+            What::Disable { force } => disable(&client, force).await?,
+        }
+        let text = status(&client).await?;
+        writeln!(std::io::stdout(), "{text}")?;
+        Ok(())
+    }
+
+    /// Makes the client of the running Flotilla.
+    fn client(&self) -> Result<Client, Error> {
+        let addr: Addr = self.host.parse()?;
+        let file = |name: &str| self.cert_path.as_ref().map(|folder| folder.join(name));
+        let files = Files {
+            ca: file("ca.pem"),
+            cert: file("cert.pem"),
+            key: file("key.pem"),
+        };
+        let tls = self.tlsverify.then(|| ClientTls::new(&files, true));
+        let dialer = Dialer {
+            tls: tls.transpose()?,
+            deadline: DIAL,
+        };
+        Ok(Client::new(addr, dialer))
+    }
+}
+
+/// Makes the cluster, or completes it.
+async fn enable(client: &Client) -> Result<(), Error> {
+    let swarm = &get(client, "/info").await?["Swarm"];
+    if swarm["ControlAvailable"] != true {
+        let body = json!({ "ListenAddr": "0.0.0.0:2377" });
+        return post(client, "/swarm/init", Some(&body)).await;
+    }
+    if !missing(client).await?.is_empty() {
+        let managers = swarm["RemoteManagers"].as_array().into_iter().flatten();
+        let remote: Vec<&Value> = managers.map(|m| &m["Addr"]).collect();
+        let token = &get(client, "/swarm").await?["JoinTokens"]["Worker"];
+        let body =
+            json!({ "ListenAddr": "0.0.0.0:2377", "RemoteAddrs": remote, "JoinToken": token });
+        post(client, "/swarm/join", Some(&body)).await?;
+    }
+    Ok(())
+}
+
+/// Undoes the cluster, unless something would be lost with it.
+async fn disable(client: &Client, force: bool) -> Result<(), Error> {
+    if get(client, "/info").await?["Swarm"]["LocalNodeState"] == "inactive" {
+        return Ok(());
+    }
+    if !force {
+        let networks = get(client, "/networks").await?;
+        let networks = names(&networks, |n| n["Scope"] == "swarm" && n["Ingress"] != true);
+        let services = get(client, "/services").await?;
+        let services = names(&services, |_| true);
+        if !networks.is_empty() || !services.is_empty() {
+            return Err(Error::Named(format!(
+                "still there: {}; remove them, or let them be lost with --force",
+                [services, networks].concat().join(", ")
+            )));
+        }
+    }
+    post(client, "/swarm/leave?force=1", None).await
+}
+
+/// Says what is.
+async fn status(client: &Client) -> Result<String, Error> {
+    let info = get(client, "/info").await?;
+    if info["Swarm"]["ControlAvailable"] != true {
+        return Ok("overlay networks are off: flotilla overlay enable".to_owned());
+    }
+    let missing = missing(client).await?;
+    let all = get(client, "/nodes").await?.as_array().map_or(0, Vec::len);
+    let mut text = format!(
+        "overlay networks are on: {} of {all} engines, {} of them managers",
+        all - missing.len(),
+        info["Swarm"]["Managers"],
+    );
+    if !missing.is_empty() {
+        let missing = missing.join(", ");
+        text.push_str(&format!("; not in it: {missing} (flotilla overlay enable)"));
+    }
+    Ok(text)
+}
+
+/// Returns the names of the engines that are not in the cluster.
+async fn missing(client: &Client) -> Result<Vec<String>, Error> {
+    let nodes = get(client, "/nodes").await?;
+    let outside = |node: &Value| node["Description"]["Swarm"] == "inactive";
+    Ok(nodes
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|node| outside(node))
+        .map(|node| text(&node["Description"]["Hostname"]))
+        .collect())
+}
+
+/// Returns the names of the objects in a list that pass `test`.
+fn names(list: &Value, test: impl Fn(&Value) -> bool) -> Vec<String> {
+    let list = list.as_array().into_iter().flatten();
+    let name = |one: &Value| match one["Name"].is_string() {
+        true => format!("network {}", text(&one["Name"])),
+        false => format!("service {}", text(&one["Spec"]["Name"])),
+    };
+    list.filter(|one| test(one)).map(name).collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+async fn get(client: &Client, path: &str) -> Result<Value, Error> {
+    let text = client.get(path, DEADLINE).await.map_err(|e| shown(&e))?;
+    serde_json::from_slice(&text).map_err(|e| Error::Named(format!("{path}: {e}")))
+}
+
+async fn post(client: &Client, path: &str, body: Option<&Value>) -> Result<(), Error> {
+    let body = body.map(|b| b.to_string().into());
+    let done = client.call(Method::POST, path, body, DEADLINE).await;
+    done.map(drop).map_err(|e| shown(&e))
+}
+
+fn shown(error: &engine::Error) -> Error {
+    Error::Named(error.to_string())
+}
