@@ -182,7 +182,7 @@ pub(super) const ROUTES: &[Route] = &[
     row!("GET" "/swarm/unlockkey" 25 Swarm managed),
     row!("GET" "/nodes" 24 Swarm node::read::list, "the engines of the cluster, although they are not in swarm mode"),
     row!("GET" "/nodes/{}" 24 Swarm swarm::node, "as /nodes; IDs of swarm mode are asked of a manager"),
-    row!("DELETE" "/nodes/{}" 24 Swarm node::change::remove, "409: discovery says which nodes there are"),
+    row!("DELETE" "/nodes/{}" 24 Swarm swarm::remove, "409: discovery says which nodes there are; IDs that only swarm mode has are asked of a manager"),
     row!("POST" "/nodes/{}/update" 24 Swarm node::change::update, "availability and labels of one of our nodes, kept on its engine"),
     row!("GET" "/services" 24 Swarm managed),
     row!("POST" "/services/create" 24 Swarm managed),

@@ -10,8 +10,10 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::Error;
+use crate::engine::backoff::Backoff;
 use crate::engine::{self, Client};
 use crate::net::addr::Addr;
 use crate::net::dial::Dialer;
@@ -19,6 +21,10 @@ use crate::net::tls::{ClientTls, Files};
 
 /// How long one call may take: engines join one after the other.
 const DEADLINE: Duration = Duration::from_secs(600);
+/// Managers of a cluster that is complete: one may be lost.
+const MANAGERS: usize = 3;
+/// How long it may take until engines that were made managers are.
+const PROMOTED: Duration = Duration::from_secs(60);
 /// How long a connection may take.
 const DIAL: Duration = Duration::from_secs(10);
 
@@ -116,7 +122,42 @@ async fn enable(client: &Client) -> Result<(), Error> {
             json!({ "ListenAddr": "0.0.0.0:2377", "RemoteAddrs": remote, "JoinToken": token });
         post(client, "/swarm/join", Some(&body)).await?;
     }
-    Ok(())
+    promote(client).await
+}
+
+/// Makes managers of engines until there are enough, one after the other, since each has to be agreed on.
+async fn promote(client: &Client) -> Result<(), Error> {
+    let started = Instant::now();
+    let mut asked: Vec<Value> = Vec::new();
+    let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(2));
+    loop {
+        let nodes = get(client, "/nodes").await?;
+        let nodes = nodes.as_array().map_or(&[][..], Vec::as_slice);
+        let inside = nodes
+            .iter()
+            .filter(|n| n["Description"]["Swarm"] != "inactive");
+        let (managers, workers): (Vec<&Value>, Vec<&Value>) =
+            inside.partition(|n| n["ManagerStatus"].is_object());
+        let wanted = if nodes.len() < MANAGERS { 1 } else { MANAGERS };
+        let late = started.elapsed() > PROMOTED;
+        if managers.len() >= wanted || late {
+            // Those that are late are seen in the count that is told next.
+            return Ok(());
+        }
+        let pending = asked
+            .iter()
+            .any(|id| workers.iter().any(|w| w["ID"] == *id));
+        let next = workers.iter().find(|w| w["Status"]["State"] == "ready");
+        if let (false, Some(next)) = (pending, next) {
+            let mut spec = next["Spec"].clone();
+            spec["Role"] = "manager".into();
+            let (id, version) = (text(&next["ID"]), &next["Version"]["Index"]);
+            let path = format!("/nodes/{id}/update?version={version}");
+            post(client, &path, Some(&spec)).await?;
+            asked.push(next["ID"].clone());
+        }
+        tokio::time::sleep(backoff.wait()).await;
+    }
 }
 
 /// Undoes the cluster, unless something would be lost with it.

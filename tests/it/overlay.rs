@@ -45,11 +45,10 @@ fn overlay_networks_are_enabled_completed_and_disabled() {
         }
     })
     .unwrap();
-    let told = overlay(&flotilla, &["enable"]).unwrap();
-    assert!(
-        told.starts_with("overlay networks are on: 3 of 3"),
-        "{told}"
-    );
+    // It manages again, and who it was before has no vote any more.
+    assert_eq!(overlay(&flotilla, &["enable"]).unwrap(), on);
+    let known = lab.engine("node0").ask("/nodes").unwrap();
+    assert_eq!(known.as_array().map(Vec::len), Some(3), "{known}");
     assert_eq!(overlay(&flotilla, &["disable"]).unwrap(), off);
     assert_eq!(states(&lab), ["inactive", "inactive", "inactive"]);
     assert_eq!(overlay(&flotilla, &["disable"]).unwrap(), off);
@@ -259,6 +258,26 @@ fn services_secrets_and_stacks_go_to_a_manager() {
         .collect();
     nodes.sort();
     assert_eq!(nodes, ["node0", "node1", "node2"]);
+    docker(&["node", "update", "--availability", "drain", "node1"]);
+    // Swarm mode's scheduler hears of it too.
+    let places = [
+        "service",
+        "ps",
+        "sleepers",
+        "--filter",
+        "desired-state=running",
+    ];
+    eventually(Duration::from_secs(60), || {
+        match docker(&[&places[..], &["--format", "{{.Node}}"]].concat()) {
+            told if told.contains("node1") => Err(told),
+            _ => Ok(()),
+        }
+    })
+    .unwrap();
+    let seen = lab.engine("node0").docker().args(["node", "ls"]).output();
+    let seen = String::from_utf8(seen.unwrap().stdout).unwrap();
+    assert!(seen.contains("Drain"), "{seen}");
+    docker(&["node", "update", "--availability", "active", "node1"]);
     docker(&["service", "scale", "-d", "sleepers=1"]);
     becomes(&services, "sleepers 1/1");
     docker(&["service", "rm", "sleepers"]);

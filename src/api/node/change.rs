@@ -7,10 +7,12 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::find;
+use super::{find, id};
 use crate::api::call::{Answer, Call, no_content};
 use crate::api::error::Error;
 use crate::api::home;
+use crate::api::swarm;
+use crate::api::swarm::entry::{self, Said};
 use crate::engine::{Engine, Refresh};
 use crate::model::orders::{Availability, ORDERS_LABEL, Orders};
 use crate::model::raw::quote;
@@ -48,18 +50,18 @@ pub(in crate::api) async fn update(mut call: Call) -> Answer {
             quote(&spec.availability)
         ))
     })?;
+    let members = call.members();
+    let node = find(&members, &call.id)?;
+    let (node, engine) = home::engine(&members, &node)?;
     match spec.role.as_str() {
         "" | "worker" => {}
+        "manager" if node.is_in_swarm() => {}
         "manager" => {
-            let message =
-                "the engines are not in swarm mode: there are no managers to promote a node to";
+            let message = "the engine is not in swarm mode: it can manage nothing";
             return Err(Error::Bad(message.to_owned()));
         }
         other => return Err(Error::Bad(format!("invalid Role: {}", quote(other)))),
     }
-    let members = call.members();
-    let node = find(&members, &call.id)?;
-    let (node, engine) = home::engine(&members, &node)?;
     // One change of a node at a time; another manager's is seen by the version.
     let held = call
         .api
@@ -76,13 +78,21 @@ pub(in crate::api) async fn update(mut call: Call) -> Answer {
         availability,
         labels: spec.labels.unwrap_or_default(),
     };
+    if let (true, Ok(manager)) = (node.is_in_swarm(), swarm::manager(&members)) {
+        let said = Said {
+            availability: orders.availability.word(),
+            role: &spec.role,
+            labels: json!(orders.labels),
+        };
+        entry::update(&manager, &id(&members, &node), &said).await?;
+    }
     store(&engine, &node.orders, &orders).await?;
     call.api.cluster.refresh(&engine, Refresh::Volumes).await;
     Ok(no_content(StatusCode::OK))
 }
 
 /// Refuses: discovery, not this call, says who is in the cluster.
-pub(in crate::api) async fn remove(call: Call) -> Answer {
+pub(in crate::api) fn remove(call: &Call) -> Answer {
     let node = find(&call.members(), &call.id)?;
     Err(Error::Conflict(format!(
         "node {} is in the cluster as long as discovery lists {}; take it out there",

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::api::call::{Answer, Call, json as answer, no_content};
 use crate::api::error::Error;
-use crate::cluster;
+use crate::api::swarm::{entry, manager};
+use crate::cluster::{self, Members};
 use crate::engine::{self, Engine};
 use crate::model::Node;
 
@@ -88,17 +89,42 @@ pub(in crate::api) async fn init(mut call: Call) -> Answer {
 pub(in crate::api) async fn join(mut call: Call) -> Answer {
     let asked = read(&mut call).await?;
     let members = call.members();
-    let mut joined = 0;
+    let mut joined = Vec::new();
     for (node, engine) in members.healthy().filter(|(n, _)| !n.is_in_swarm()) {
         let mut body = asked.clone();
+        body["RemoteAddrs"] = managing(&asked["RemoteAddrs"], &members);
         listen(&mut body, node);
         post(engine, "/swarm/join", &body).await?;
         shown(engine, true).await;
-        joined += 1;
+        joined.push(engine.clone());
     }
-    match joined {
-        0 => Err(Error::NoSwarmTwice("every engine".to_owned())),
-        _ => Ok(no_content(StatusCode::OK)),
+    if joined.is_empty() {
+        return Err(Error::NoSwarmTwice("every engine".to_owned()));
+    }
+    // None of ours manages a cluster that others made: they see to its entries.
+    if let Ok(manager) = manager(&call.members()) {
+        for engine in joined {
+            entry::drop_former(&manager, &engine.node()).await?;
+        }
+    }
+    Ok(no_content(StatusCode::OK))
+}
+
+/// Returns the managers to ask, less those engines of ours that manage nothing now: the engine asks one of the list, by
+/// chance, and no second one.
+fn managing(asked: &Value, members: &Members) -> Value {
+    let idle = |addr: &&Value| {
+        let host = addr.as_str().unwrap_or_default();
+        let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+        let mut nodes = members.view.nodes().iter();
+        nodes.any(|n| n.ip == host && !n.is_manager())
+    };
+    let all = asked.as_array().into_iter().flatten();
+    let left: Vec<&Value> = all.filter(|addr| !idle(addr)).collect();
+    match left.is_empty() {
+        // Then the engine says what is wrong with them.
+        true => asked.clone(),
+        false => json!(left),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Swarm mode of the engines: services, secrets and the like go to a manager engine, where there is one.
 
+pub(super) mod entry;
 mod membership;
 
 pub(super) use membership::{init, join, leave};
@@ -74,5 +75,17 @@ pub(super) async fn node(call: Call) -> Answer {
             call.forward(&engine, &path).await
         }
         _ => node::read::inspect(&call),
+    }
+}
+
+/// Removes a node: none of ours, but one that only swarm mode keeps.
+pub(super) async fn remove(call: Call) -> Answer {
+    let members = call.members();
+    match (node::find(&members, &call.id), manager(&members)) {
+        (Err(Error::NotFound(_)), Ok(engine)) => {
+            let path = call.path.clone();
+            call.forward(&engine, &path).await
+        }
+        _ => node::change::remove(&call),
     }
 }
