@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use serde_json::Value;
+use serde_json::{Number, Value};
 use tokio::time::Instant;
 
 use super::Api;
@@ -247,11 +247,11 @@ fn add(sum: &mut Value, part: Value) {
             }
         }
         (Value::Number(sum), Value::Number(part)) => {
-            let (a, b) = (sum.as_i64(), part.as_i64());
-            *sum = a
-                .unwrap_or_default()
-                .saturating_add(b.unwrap_or_default())
-                .into();
+            let total = sum.as_i128().zip(part.as_i128()).map(|(a, b)| a + b);
+            // What is past 64 bits, or no whole number, counts as the most there is; engines send neither.
+            *sum = total
+                .and_then(Number::from_i128)
+                .unwrap_or_else(|| u64::MAX.into());
         }
         // Of other things the first counts.
         _ => {}
@@ -287,8 +287,21 @@ mod tests {
         }
         assert_eq!(
             sum,
-            json!({"A": ["x", "y"], "N": i64::MAX, "U": {"T": 3, "M": true}, "L": ["a", "b"]})
+            json!({"A": ["x", "y"], "N": (1_u64 << 63) + 2, "U": {"T": 3, "M": true}, "L": ["a", "b"]})
         );
+    }
+
+    #[test]
+    fn members_keep_the_order_of_the_engine_and_numbers_all_their_bits() {
+        let first = json!({"Z": 1, "A": u64::MAX - 1, "M": {"b": 1, "a": 1}});
+        let all = vec![
+            done("a", 200, &first),
+            done("b", 200, &json!({"A": 1, "M": {"a": 1, "b": 1}, "Z": 1})),
+        ];
+        let (_, body) = merged(all, |_| {}).unwrap().into_parts();
+        let text = futures_util::FutureExt::now_or_never(body::read(body, 1 << 10));
+        let expected = "{\"Z\":2,\"A\":18446744073709551615,\"M\":{\"b\":2,\"a\":2}}\n";
+        assert_eq!(text.unwrap().unwrap(), expected);
     }
 
     #[test]

@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use bollard::errors::Error as BollardError;
-use bollard::models::{SystemInfo, SystemVersion};
+use bollard::models::SystemVersion;
 use bollard::{BollardRequest, ClientVersion, Docker};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::error::root;
 use super::{Client, Error};
@@ -56,11 +57,13 @@ impl Probe {
             Some((api, info)) if api == speak => info,
             _ => self.info(speak).await?,
         };
-        if info.ncpu.unwrap_or(0) == 0 || info.mem_total.unwrap_or(0) == 0 {
+        let number = |key: &str| info.get(key).and_then(Value::as_i64).unwrap_or(0);
+        if number("NCPU") == 0 || number("MemTotal") == 0 {
             let what = "no CPUs or memory in /info: is this a Docker engine, or another manager?";
             return Err(self.client.answer(what));
         }
-        let skew = info.system_time.as_deref().and_then(clock::parse).map(|t| {
+        let text = |key: &str| info.get(key).and_then(Value::as_str);
+        let skew = text("SystemTime").and_then(clock::parse).map(|t| {
             let delta = t.duration_since(asked.middle);
             // What the way may have taken is no difference of clocks.
             if delta.abs() <= asked.half {
@@ -69,26 +72,27 @@ impl Probe {
             i64::try_from(delta.as_millis()).unwrap_or(i64::MAX)
         });
         Ok(Facts {
-            version: info.server_version.clone().unwrap_or_default(),
+            version: text("ServerVersion").unwrap_or_default().to_owned(),
             api_max,
             api_min,
             version_answer: serde_json::to_value(&version).unwrap_or_default(),
-            info: serde_json::to_value(&info).unwrap_or_default(),
+            info,
             clock_skew_ms: skew.unwrap_or(0),
         })
     }
 
     async fn version(&self) -> Result<SystemVersion, Error> {
-        self.timed(async { self.docker(None)?.version().await })
-            .await
+        self.timed(async { self.docker()?.version().await }).await
     }
 
-    /// Returns what the engine says of itself, and when it was asked.
-    async fn info(&self, speak: u16) -> Result<(SystemInfo, Asked), Error> {
+    /// Returns what the engine says of itself, and when it was asked. Read as plain JSON: a typed answer would hold the
+    /// fields of one API version, and the others would be missing in ours.
+    async fn info(&self, speak: u16) -> Result<(Value, Asked), Error> {
         let start = Timestamp::now();
-        let info = self
-            .timed(async { self.docker(Some(speak))?.info().await })
-            .await?;
+        let path = format!("/v1.{speak}/info");
+        let text = self.client.get(&path, self.deadline).await?;
+        let info =
+            serde_json::from_slice(&text).map_err(|e| self.client.answer(format!("/info: {e}")))?;
         let half = Timestamp::now().duration_since(start) / 2;
         let middle = start + half;
         Ok((info, Asked { middle, half }))
@@ -108,16 +112,16 @@ impl Probe {
         }
     }
 
-    /// Makes a typed client. bollard writes no version into its paths, so the transport does (`speak` = minor number).
-    fn docker(&self, speak: Option<u16>) -> Result<Docker, BollardError> {
+    /// Makes a typed client. bollard writes no version into its paths, which is right for the one call that it makes.
+    fn docker(&self) -> Result<Docker, BollardError> {
         let client = self.client.clone();
         let transport = move |request: BollardRequest| {
             let client = client.clone();
-            async move { transport(&client, speak, request).await }
+            async move { transport(&client, request).await }
         };
         let version = ClientVersion {
             major_version: 1,
-            minor_version: usize::from(speak.unwrap_or(API_NEWEST)),
+            minor_version: usize::from(API_NEWEST),
         };
         let seconds = self.deadline.as_secs().max(1) + 1;
         Docker::connect_with_custom_transport(transport, Some("http://docker"), seconds, &version)
@@ -159,10 +163,9 @@ struct Asked {
     half: SignedDuration,
 }
 
-/// Sends bollard's request over our pool, versioned.
+/// Sends bollard's request over our pool.
 async fn transport(
     client: &Client,
-    speak: Option<u16>,
     request: BollardRequest,
 ) -> Result<http::Response<hyper::body::Incoming>, BollardError> {
     let io = |e: Error| BollardError::IOError {
@@ -170,11 +173,7 @@ async fn transport(
     };
     let (mut head, body) = request.into_parts();
     let target = head.uri.path_and_query().map_or("/", |t| t.as_str());
-    let target = match speak {
-        Some(minor) => format!("/v1.{minor}{target}"),
-        None => target.to_owned(),
-    };
-    head.uri = client.uri(&target).map_err(io)?;
+    head.uri = client.uri(target).map_err(io)?;
     head.headers.remove(http::header::HOST);
     let body: Body = body.map_err(Into::into).boxed_unsync();
     client

@@ -239,7 +239,7 @@ mod tests {
             ..Node::default()
         };
         let raw = "{\"Id\":\"9c\",\"HostConfig\":{\"PortBindings\":{\"80/tcp\":[{\"HostIp\":\"\",\"HostPort\":\"8080\"}]}},\"Config\":{\"Env\":null,\"Labels\":{\"a\":\"b\"},\"X\":1.50},\"NetworkSettings\":{\"Bridge\":\"\",\"Ports\":{\"443/tcp\":null,\"80/tcp\":[{\"HostIp\":\"0.0.0.0\",\"HostPort\":\"8080\"},{\"HostIp\":\"::\",\"HostPort\":\"8080\"}]},\"Networks\":{}}}\n";
-        let expected = "{\"Id\":\"9c\",\"HostConfig\":{\"PortBindings\":{\"80/tcp\":[{\"HostIp\":\"\",\"HostPort\":\"8080\"}]}},\"Config\":{\"Env\":null,\"Labels\":{\"a\":\"b\",\"com.docker.swarm.node.name\":\"node0\"},\"X\":1.50},\"NetworkSettings\":{\"Bridge\":\"\",\"Ports\":{\"443/tcp\":null,\"80/tcp\":[{\"HostIp\":\"10.0.0.1\",\"HostPort\":\"8080\"}]},\"Networks\":{}},\"Node\":{\"Addr\":\"10.0.0.1:2375\",\"Cpus\":2,\"ID\":\"ABCD|10.0.0.1:2375\",\"IP\":\"10.0.0.1\",\"Labels\":{\"zone\":\"a\"},\"Memory\":1024,\"Name\":\"node0\"}}\n";
+        let expected = "{\"Id\":\"9c\",\"HostConfig\":{\"PortBindings\":{\"80/tcp\":[{\"HostIp\":\"\",\"HostPort\":\"8080\"}]}},\"Config\":{\"Env\":null,\"Labels\":{\"a\":\"b\",\"com.docker.swarm.node.name\":\"node0\"},\"X\":1.50},\"NetworkSettings\":{\"Bridge\":\"\",\"Ports\":{\"443/tcp\":null,\"80/tcp\":[{\"HostIp\":\"10.0.0.1\",\"HostPort\":\"8080\"}]},\"Networks\":{}},\"Node\":{\"ID\":\"ABCD|10.0.0.1:2375\",\"IP\":\"10.0.0.1\",\"Addr\":\"10.0.0.1:2375\",\"Name\":\"node0\",\"Cpus\":2,\"Memory\":1024,\"Labels\":{\"zone\":\"a\"}}}\n";
         assert_eq!(inspect(raw, &node).unwrap(), expected);
     }
 

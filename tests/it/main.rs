@@ -17,6 +17,7 @@ mod faults;
 mod first;
 mod homes;
 mod images;
+mod info;
 mod lab;
 mod layering;
 mod listeners;

@@ -108,7 +108,7 @@ fn tell_apart(sum: &mut Value) {
     };
     let mut seen = HashSet::new();
     for volume in volumes {
-        let node = volume.as_object_mut().and_then(|v| v.remove(NODE));
+        let node = volume.as_object_mut().and_then(|v| v.shift_remove(NODE));
         let name = volume["Name"].as_str().unwrap_or_default().to_owned();
         if !seen.insert(name.clone())
             && volume["Scope"] == "local"

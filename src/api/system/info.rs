@@ -55,16 +55,23 @@ const FIRST: &[&str] = &[
     "Isolation",
 ];
 
-/// Returns the answer.
-pub fn info(view: &ClusterView, about: &About, now: Timestamp) -> Value {
+/// The first API without `BridgeNfIptables`, as minor number; 28.5 says `false` before it.
+const BRIDGE_GONE: u16 = 50;
+/// The first API without `KernelMemory`, as minor number.
+const KERNEL_MEMORY_GONE: u16 = 42;
+
+/// The first API whose security options have keys, as minor number.
+const OPTIONS_NAMED: u16 = 25;
+
+/// Returns the answer for a client of API 1.`api`.
+pub fn info(view: &ClusterView, about: &About, api: u16, now: Timestamp) -> Value {
     let answers = answers(view);
-    let mut merged = defaults();
-    let keys: BTreeSet<&str> = answers
-        .iter()
-        .flat_map(|a| a.keys())
-        .map(String::as_str)
-        .collect();
-    for key in keys {
+    // In the engines' own order, as far as there is one.
+    let mut merged = Map::new();
+    for key in answers.iter().flat_map(|a| a.keys()) {
+        if merged.contains_key(key) {
+            continue;
+        }
         let values: Vec<&Value> = answers
             .iter()
             .filter_map(|answer| answer.get(key))
@@ -73,9 +80,41 @@ pub fn info(view: &ClusterView, about: &About, now: Timestamp) -> Value {
             merged.insert(key.to_owned(), value);
         }
     }
+    for (key, value) in defaults() {
+        merged.entry(key).or_insert(value);
+    }
+    for (key, value) in older(api, &merged) {
+        merged.entry(key).or_insert(value);
+    }
+    if api < OPTIONS_NAMED
+        && let Some(Value::Array(options)) = merged.get_mut("SecurityOptions")
+    {
+        options.iter_mut().for_each(bare);
+    }
     merged.extend(counted(view, about));
     merged.extend(own(view, about, now));
     Value::Object(merged)
+}
+
+/// Leaves nothing of a security option but its name: `name=seccomp,profile=default` becomes `seccomp`.
+fn bare(option: &mut Value) {
+    let text = option.as_str().unwrap_or_default();
+    let name = text.strip_prefix("name=").unwrap_or(text).split(',').next();
+    *option = name.unwrap_or_default().into();
+}
+
+/// Returns what newer engines say to clients of older versions only, and what we do not hear of them therefore.
+fn older(api: u16, merged: &Map<String, Value>) -> Map<String, Value> {
+    let mut more = Map::new();
+    if api < BRIDGE_GONE {
+        more.insert("BridgeNfIptables".to_owned(), false.into());
+        more.insert("BridgeNfIp6tables".to_owned(), false.into());
+    }
+    if api < KERNEL_MEMORY_GONE {
+        let tcp = merged.get("KernelMemoryTCP").cloned();
+        more.insert("KernelMemory".to_owned(), tcp.unwrap_or(Value::Bool(false)));
+    }
+    more
 }
 
 /// Returns what the engines said; those that answer now, or else all that ever did.

@@ -67,7 +67,7 @@ fn engines() -> (Node, Node) {
 #[test]
 fn engines_are_merged_into_one() {
     let (a, b) = engines();
-    let merged = info(&view(vec![a, b]), &about(), now());
+    let merged = info(&view(vec![a, b]), &about(), 51, now());
     for (key, expected) in [
         ("ID", json!("CLUSTER")),
         ("Name", json!("proxy")),
@@ -111,7 +111,7 @@ fn classic_totals_have_the_overcommit_in_them() {
         manners: Manners::Classic,
         ..about()
     };
-    let merged = info(&view(vec![a]), &classic, now());
+    let merged = info(&view(vec![a]), &classic, 51, now());
     assert_eq!(merged["ServerVersion"], "swarm/0.1.0");
     assert_eq!(merged["NCPU"], 2);
     assert_eq!(merged["MemTotal"], 1050);
@@ -119,7 +119,7 @@ fn classic_totals_have_the_overcommit_in_them() {
 
 #[test]
 fn an_empty_cluster_still_has_what_clients_read() {
-    let merged = info(&ClusterView::default(), &about(), now());
+    let merged = info(&ClusterView::default(), &about(), 51, now());
     assert_eq!(
         merged["IndexServerAddress"],
         json!("https://index.docker.io/v1/")
@@ -141,12 +141,42 @@ fn an_empty_cluster_still_has_what_clients_read() {
 fn lost_engines_do_not_speak_for_the_others() {
     let healthy = saying("b", json!({"Driver": "overlay2", "SwapLimit": true}));
     let lost = down(saying("a", json!({"Driver": "aufs", "SwapLimit": false})));
-    let merged = info(&view(vec![lost.clone(), healthy]), &about(), now());
+    let merged = info(&view(vec![lost.clone(), healthy]), &about(), 51, now());
     assert_eq!(merged["Driver"], "overlay2");
     assert_eq!(merged["SwapLimit"], true);
     assert_eq!(
-        info(&view(vec![lost]), &about(), now())["Driver"],
+        info(&view(vec![lost]), &about(), 51, now())["Driver"],
         "aufs",
         "unless there is no other"
     );
+}
+
+#[test]
+fn members_come_in_the_order_of_the_engine() {
+    let merged = info(
+        &view(vec![saying(
+            "a",
+            json!({"NFd": 1, "ID": "A", "CPUSet": true}),
+        )]),
+        &about(),
+        51,
+        now(),
+    );
+    let keys: Vec<&String> = merged.as_object().unwrap().keys().take(3).collect();
+    assert_eq!(keys, ["NFd", "ID", "CPUSet"]);
+}
+
+#[test]
+fn clients_of_older_versions_get_what_newer_engines_say_to_them_alone() {
+    let engine = || view(vec![saying("a", json!({"KernelMemoryTCP": true}))]);
+    let told = |api| info(&engine(), &about(), api, now());
+    assert_eq!(told(49)["BridgeNfIptables"], false);
+    assert_eq!(told(41)["KernelMemory"], true);
+    let (a, _) = engines();
+    let oldest = info(&view(vec![a]), &about(), 24, now());
+    assert_eq!(oldest["SecurityOptions"], json!(["seccomp", "selinux"]));
+    let newest = told(51);
+    assert!(newest.get("BridgeNfIptables").is_none() && newest.get("KernelMemory").is_none());
+    let old = view(vec![saying("a", json!({"BridgeNfIptables": true}))]);
+    assert_eq!(info(&old, &about(), 41, now())["BridgeNfIptables"], true);
 }

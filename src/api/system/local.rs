@@ -39,7 +39,7 @@ pub(in crate::api) async fn version(call: Call) -> Answer {
 /// Tells of the cluster as of one engine.
 pub(in crate::api) async fn info(call: Call) -> Answer {
     let now = jiff::Timestamp::now();
-    let mut told = info::info(&call.members().view, &call.api.about(), now);
+    let mut told = info::info(&call.members().view, &call.api.about(), call.version, now);
     if call.api.settings.experimental {
         told["ExperimentalBuild"] = true.into();
     }
