@@ -10,6 +10,7 @@ pub mod events;
 pub mod execs;
 pub mod flight;
 pub mod members;
+mod references;
 pub mod reservation;
 pub mod resolve;
 pub mod spec;

@@ -1,0 +1,251 @@
+//! What a create's body refers to: the containers, networks and volumes that its node must have.
+
+use std::sync::Arc;
+
+use super::error::Kind;
+use super::spec::BadSpec;
+use super::{Error, Members, resolve};
+use crate::model::Network;
+use crate::model::go_json;
+use crate::model::raw::{Object, quote};
+use crate::scheduler::{Required, Together};
+
+/// What a body refers to, collected while node prefixes are taken out of it.
+pub(super) struct References<'a> {
+    members: &'a Members,
+    together: Vec<Together>,
+    required: Vec<Required>,
+    /// Whether a node prefix was taken out of the `HostConfig`.
+    pub(super) host_changed: bool,
+}
+
+impl<'a> References<'a> {
+    /// Starts with nothing collected.
+    pub(super) fn new(members: &'a Members) -> Self {
+        Self {
+            members,
+            together: Vec::new(),
+            required: Vec::new(),
+            host_changed: false,
+        }
+    }
+
+    /// Gives out what was collected.
+    pub(super) fn take(&mut self) -> (Vec<Together>, Vec<Required>) {
+        (
+            std::mem::take(&mut self.together),
+            std::mem::take(&mut self.required),
+        )
+    }
+
+    /// Reads the references of a `HostConfig`.
+    pub(super) fn host(&mut self, host: &mut Object<'_>) -> Result<(), BadSpec> {
+        for (key, option) in [
+            ("NetworkMode", "--net"),
+            ("PidMode", "--pid"),
+            ("IpcMode", "--ipc"),
+        ] {
+            let Some(mode) = host.decode::<String>(key) else {
+                continue;
+            };
+            let plain = match mode.strip_prefix("container:") {
+                Some(container) => format!("container:{}", self.container(option, container)?),
+                None if key == "NetworkMode" => self.network(&mode)?,
+                None => continue,
+            };
+            self.replace(host, key, &mode, &plain);
+        }
+        for (key, option) in [("VolumesFrom", "--volumes-from"), ("Links", "--link")] {
+            let list: Vec<String> = host.decode(key).unwrap_or_default();
+            let mut plain = Vec::with_capacity(list.len());
+            for entry in &list {
+                let (container, rest) = entry
+                    .split_once(':')
+                    .map_or((entry.as_str(), None), |(c, r)| (c, Some(r)));
+                let container = self.container(option, container)?;
+                plain.push(
+                    rest.map_or_else(|| container.clone(), |rest| format!("{container}:{rest}")),
+                );
+            }
+            self.replace_list(host, key, &list, &plain)?;
+        }
+        let binds: Vec<String> = host.decode("Binds").unwrap_or_default();
+        let mut plain = Vec::with_capacity(binds.len());
+        for bind in &binds {
+            plain.push(match bind.split_once(':') {
+                Some((volume, rest)) if is_volume(volume) => {
+                    format!("{}:{rest}", self.volume(volume)?)
+                }
+                _ => bind.clone(),
+            });
+        }
+        self.replace_list(host, "Binds", &binds, &plain)?;
+        self.mounts(host)
+    }
+
+    /// Reads the volumes of `HostConfig.Mounts`.
+    fn mounts(&mut self, host: &mut Object<'_>) -> Result<(), BadSpec> {
+        let Some(text) = host.get_folded("Mounts").map(str::to_owned) else {
+            return Ok(());
+        };
+        // A value of another type is left to the engine to refuse.
+        let Ok(Some(mut mounts)) = serde_json::from_str::<Option<Vec<Object<'_>>>>(&text) else {
+            return Ok(());
+        };
+        let mut changed = false;
+        for mount in &mut mounts {
+            let source: String = mount.decode("Source").unwrap_or_default();
+            if mount.decode::<String>("Type").as_deref() != Some("volume") || source.is_empty() {
+                continue;
+            }
+            let plain = self.volume(&source)?;
+            if plain != source {
+                mount.set_folded("Source", quote(&plain));
+                changed = true;
+            }
+        }
+        if changed {
+            let list: Vec<String> = mounts.iter().map(Object::to_json).collect();
+            host.set_folded("Mounts", format!("[{}]", list.join(",")));
+            self.host_changed = true;
+        }
+        Ok(())
+    }
+
+    /// Reads `NetworkingConfig`; returns its new text when a key held a node prefix.
+    pub(super) fn networking(&mut self, text: Option<&str>) -> Result<Option<String>, BadSpec> {
+        let Some(text) = text.filter(|t| *t != "null") else {
+            return Ok(None);
+        };
+        let place = "struct field .NetworkingConfig of type network.NetworkingConfig";
+        let mut config = go_json::object(text, place)?;
+        let endpoints_text = config
+            .get_folded("EndpointsConfig")
+            .unwrap_or("null")
+            .to_owned();
+        if endpoints_text == "null" {
+            return Ok(None);
+        }
+        let place = "struct field .NetworkingConfig.EndpointsConfig of type map[string]*network.EndpointSettings";
+        let endpoints = go_json::object(&endpoints_text, place)?;
+        let mut plain = Object::default();
+        let mut changed = false;
+        for (name, endpoint) in endpoints.iter() {
+            let network = self.network(name)?;
+            changed |= network != name;
+            plain.set(&network, endpoint.to_owned());
+        }
+        if !changed {
+            return Ok(None);
+        }
+        config.set_folded("EndpointsConfig", plain.to_json());
+        Ok(Some(config.to_json()))
+    }
+
+    /// Notes that a container must be on the node of another; returns what the engine calls that one. One that is
+    /// not there is left to the engine to refuse, in its own words.
+    fn container(&mut self, option: &str, reference: &str) -> Result<String, BadSpec> {
+        let located = match resolve::container(self.members, reference) {
+            Ok(located) => located,
+            Err(Error::NotFound { .. }) => return Ok(reference.to_owned()),
+            Err(error) => return Err(error.into()),
+        };
+        let separator = if option.starts_with("--volumes") || option == "--link" {
+            "="
+        } else {
+            "=container:"
+        };
+        self.together.push(Together {
+            option: format!("{option}{separator}{reference}"),
+            container: located.object.id.to_string(),
+        });
+        Ok(
+            match reference.contains('/') && !reference.starts_with('/') {
+                true => located.object.id.to_string(),
+                false => reference.to_owned(),
+            },
+        )
+    }
+
+    /// Notes that a container must be where its network is; returns the network's plain name.
+    fn network(&mut self, reference: &str) -> Result<String, BadSpec> {
+        if Network::PREDEFINED.contains(&reference) || reference.is_empty() {
+            return Ok(reference.to_owned());
+        }
+        let located = match resolve::network(self.members, reference) {
+            Ok(located) => located,
+            // An engine takes such a create and refuses the start.
+            Err(Error::NotFound { .. }) => return Ok(reference.to_owned()),
+            Err(error) => return Err(error.into()),
+        };
+        if !located.object.is_predefined() && !located.object.is_shared() {
+            self.require(
+                &located.node.key,
+                format!("network {reference} is on {}", located.node.name),
+            );
+        }
+        Ok(match reference.contains('/') {
+            true => located.object.name,
+            false => reference.to_owned(),
+        })
+    }
+
+    /// Notes that a container must be where its volume is; returns the volume's plain name.
+    fn volume(&mut self, reference: &str) -> Result<String, BadSpec> {
+        let located = match resolve::volume(self.members, reference) {
+            Ok(located) => located,
+            // Made on the chosen node, unless a node was named for it.
+            Err(Error::NotFound {
+                kind: Kind::Volume, ..
+            }) => {
+                let Some((node, plain)) = resolve::qualified(self.members, reference) else {
+                    return Ok(reference.to_owned());
+                };
+                let (key, plain) = (Arc::clone(&node.key), plain.to_owned());
+                self.require(&key, format!("volume {reference} names its node"));
+                return Ok(plain);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !located.object.is_shared() {
+            self.require(
+                &located.node.key,
+                format!("volume {reference} is on {}", located.node.name),
+            );
+        }
+        Ok(located.object.name)
+    }
+
+    fn require(&mut self, node: &Arc<str>, reason: String) {
+        self.required.push(Required {
+            node: Arc::clone(node),
+            reason,
+        });
+    }
+
+    fn replace(&mut self, host: &mut Object<'_>, key: &str, old: &str, new: &str) {
+        if old != new {
+            host.set_folded(key, quote(new));
+            self.host_changed = true;
+        }
+    }
+
+    fn replace_list(
+        &mut self,
+        host: &mut Object<'_>,
+        key: &str,
+        old: &[String],
+        new: &[String],
+    ) -> Result<(), BadSpec> {
+        if old != new {
+            host.set_folded(key, serde_json::to_string(new)?);
+            self.host_changed = true;
+        }
+        Ok(())
+    }
+}
+
+/// Tells whether the first part of a bind is a volume's name and not a path.
+fn is_volume(source: &str) -> bool {
+    !source.is_empty() && !source.starts_with(['/', '.', '~', '\\'])
+}
