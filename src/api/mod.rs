@@ -17,6 +17,7 @@ pub mod filters;
 #[cfg(test)]
 mod fixture;
 pub mod glob;
+mod holding;
 mod home;
 pub mod image;
 pub mod list;

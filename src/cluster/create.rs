@@ -12,7 +12,7 @@ use http::{HeaderMap, Request as HttpRequest, StatusCode, header};
 use super::reservation::{Lost, Reservation};
 use super::spec::Spec;
 use super::supply::{Supply, Wanted};
-use super::{Cluster, Error, Members, transfer};
+use super::{Cluster, Error, Members, settle, transfer};
 use crate::engine::{self, Engine, Refresh};
 use crate::model::raw::Object;
 use crate::model::{ClusterView, Container, Node, SWARM_ID_LABEL};
@@ -22,10 +22,6 @@ use crate::net::body;
 const CREATE_DEADLINE: Duration = Duration::from_secs(20);
 /// How long a request waits to learn the outcome of a create whose answer was lost.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(5);
-/// How long an engine that answers again may still be finishing a create it once took.
-const FINISHING: Duration = Duration::from_secs(20);
-/// How long an unknown outcome is looked into at all.
-const SETTLE_LIMIT: Duration = Duration::from_secs(3600);
 /// Rounds of choosing when reservations are lost to others.
 const ROUNDS: usize = 32;
 /// Rounds in which only the place that was chosen will do; after them any that admits the container.
@@ -106,7 +102,7 @@ pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
                     None => return finish(&cluster, &engine, reservation, answer).await,
                 }
                 unreachable.push(Arc::clone(&node.key));
-                last = Some(Error::Engine(refused(&engine, &answer)));
+                last = Some(refused(&cluster, &engine, &create, &answer).await);
             }
             Ok(answer) => {
                 if node.trouble.is_some() && answer.status.is_success() {
@@ -122,7 +118,7 @@ pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
             }
             Err(error) => {
                 engine.suspect();
-                return settle(&cluster, &node, engine, reservation, create, error).await;
+                return settled(&cluster, &node, engine, reservation, create, error).await;
             }
         }
     }
@@ -149,13 +145,17 @@ fn with_warnings(mut answer: Answer, notes: &[String]) -> Answer {
     answer
 }
 
-/// Makes the error of an engine's answer, for the case that no other node can take the create.
-fn refused(engine: &Engine, answer: &Answer) -> engine::Error {
-    engine::Error::Status {
+/// Makes the error of an engine's answer, for the case that no other node can take the create: because the engine made
+/// volumes before it failed, which no other may make then.
+async fn refused(cluster: &Cluster, engine: &Engine, create: &Create, answer: &Answer) -> Error {
+    if !create.spec.request.new_volumes.is_empty() {
+        cluster.refresh(engine, Refresh::Volumes).await;
+    }
+    Error::Engine(engine::Error::Status {
         node: engine.client().key().to_string(),
         status: answer.status,
         message: engine::client::message(&answer.body),
-    }
+    })
 }
 
 /// Brings the image to the node if it has to be.
@@ -195,7 +195,8 @@ fn choose(
     unreachable: &[Arc<str>],
     best: bool,
 ) -> Result<Option<Chosen>, Error> {
-    let request = &create.spec.request;
+    let request = cluster.reservations().homed(members, &create.spec.request);
+    let request = &*request;
     if let Some(name) = &request.name {
         // Said before any complaint about room, as an engine does.
         cluster.reservations().check_name(cluster, name)?;
@@ -231,7 +232,7 @@ fn choose(
             }
             Err(Lost::Name(error)) => return Err(error),
             Err(Lost::Node) => {}
-            Err(Lost::Rank) => return Ok(None),
+            Err(Lost::Rank | Lost::Home) => return Ok(None),
         }
     }
     Ok(None)
@@ -311,14 +312,26 @@ async fn finish(
     if answer.status == StatusCode::CREATED
         && let Ok(Created { id }) = serde_json::from_slice(&answer.body)
     {
-        cluster.refresh(engine, Refresh::Container(id.into())).await;
+        show(cluster, engine, &id).await;
     }
     drop(reservation);
     Ok(answer)
 }
 
+/// Makes a new container visible, and the volumes that came with it: those it names, its own, its image's.
+async fn show(cluster: &Cluster, engine: &Engine, id: &str) {
+    cluster.refresh(engine, Refresh::Container(id.into())).await;
+    let node = engine.node();
+    let listed = |name: &str| node.volumes.iter().any(|v| v.name == name);
+    let mounts = node.containers.by_id(id).map(|c| &c.mounts);
+    let mut mounts = mounts.into_iter().flatten();
+    if mounts.any(|m| m.kind == "volume" && !listed(&m.name)) {
+        cluster.refresh(engine, Refresh::Volumes).await;
+    }
+}
+
 /// Finds out what became of a create whose answer was lost; the name stays reserved until that is known.
-async fn settle(
+async fn settled(
     cluster: &Cluster,
     node: &Node,
     engine: Engine,
@@ -342,9 +355,7 @@ async fn settle(
     let looking = tokio::spawn(async move {
         let found = look_for(&engine, &wanted).await;
         if let Some(id) = &found {
-            cluster
-                .refresh(&engine, Refresh::Container(id.as_str().into()))
-                .await;
+            show(&cluster, &engine, id).await;
         }
         tracing::info!(node = %engine.client().key(), identity = wanted, ?found, "outcome of a create settled");
         drop(reservation);
@@ -373,31 +384,16 @@ async fn look_for(engine: &Engine, identity: &str) -> Option<String> {
     let filter = serde_json::json!({ "label": [format!("{SWARM_ID_LABEL}={identity}")] });
     let filter: String = form_urlencoded::byte_serialize(filter.to_string().as_bytes()).collect();
     let path = format!("/containers/json?all=1&filters={filter}");
-    let started = tokio::time::Instant::now();
-    let mut answering_since = None;
-    let mut backoff =
-        engine::backoff::Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
-    while started.elapsed() < SETTLE_LIMIT {
-        match engine.client().get(&path, Duration::from_secs(3)).await {
-            Ok(list) => {
-                let list: Vec<Listed> = serde_json::from_slice(&list).unwrap_or_default();
-                if let Some(found) = list.into_iter().next() {
-                    return Some(found.id);
-                }
-                let since = answering_since.get_or_insert_with(tokio::time::Instant::now);
-                if since.elapsed() > FINISHING {
-                    return None;
-                }
-            }
-            Err(_) => answering_since = None,
-        }
-        tokio::select! {
-            () = tokio::time::sleep(backoff.wait()) => {}
-            // It may be gone again before it is asked for.
-            id = shown(engine, identity) => return Some(id),
-        }
+    let look = || async {
+        let list = engine.client().get(&path, Duration::from_secs(3)).await?;
+        let list: Vec<Listed> = serde_json::from_slice(&list).unwrap_or_default();
+        Ok(list.into_iter().next().map(|found| found.id))
+    };
+    tokio::select! {
+        found = settle::outcome(look) => found,
+        // It may be gone again before it is asked for.
+        id = shown(engine, identity) => Some(id),
     }
-    None
 }
 
 /// Returns the ID of the container with this identity once the engine's node shows it.

@@ -13,6 +13,7 @@ pub mod members;
 mod references;
 pub mod reservation;
 pub mod resolve;
+pub mod settle;
 pub mod spec;
 pub mod supply;
 pub mod transfer;

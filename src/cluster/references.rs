@@ -6,15 +6,18 @@ use super::error::Kind;
 use super::spec::BadSpec;
 use super::{Error, Members, resolve};
 use crate::model::Network;
+use crate::model::container::Mount;
 use crate::model::go_json;
 use crate::model::raw::{Object, quote};
-use crate::scheduler::{Required, Together};
+use crate::scheduler::{Request, Required, Together};
 
 /// What a body refers to, collected while node prefixes are taken out of it.
 pub(super) struct References<'a> {
     members: &'a Members,
-    together: Vec<Together>,
-    required: Vec<Required>,
+    /// What they ask of a node.
+    pub(super) request: Request,
+    /// The named volumes among them.
+    pub(super) mounts: Vec<Mount>,
     /// Whether a node prefix was taken out of the `HostConfig`.
     pub(super) host_changed: bool,
 }
@@ -24,18 +27,10 @@ impl<'a> References<'a> {
     pub(super) fn new(members: &'a Members) -> Self {
         Self {
             members,
-            together: Vec::new(),
-            required: Vec::new(),
+            request: Request::default(),
+            mounts: Vec::new(),
             host_changed: false,
         }
-    }
-
-    /// Gives out what was collected.
-    pub(super) fn take(&mut self) -> (Vec<Together>, Vec<Required>) {
-        (
-            std::mem::take(&mut self.together),
-            std::mem::take(&mut self.required),
-        )
     }
 
     /// Reads the references of a `HostConfig`.
@@ -155,7 +150,7 @@ impl<'a> References<'a> {
         } else {
             "=container:"
         };
-        self.together.push(Together {
+        self.request.together.push(Together {
             option: format!("{option}{separator}{reference}"),
             container: located.object.id.to_string(),
         });
@@ -192,6 +187,17 @@ impl<'a> References<'a> {
 
     /// Notes that a container must be where its volume is; returns the volume's plain name.
     fn volume(&mut self, reference: &str) -> Result<String, BadSpec> {
+        let name = self.home(reference)?;
+        self.mounts.push(Mount {
+            kind: "volume".to_owned(),
+            name: name.clone(),
+            ..Mount::default()
+        });
+        Ok(name)
+    }
+
+    /// Notes where a volume is, or that it is to be made; returns its plain name.
+    fn home(&mut self, reference: &str) -> Result<String, BadSpec> {
         let located = match resolve::volume(self.members, reference) {
             Ok(located) => located,
             // Made on the chosen node, unless a node was named for it.
@@ -199,6 +205,7 @@ impl<'a> References<'a> {
                 kind: Kind::Volume, ..
             }) => {
                 let Some((node, plain)) = resolve::qualified(self.members, reference) else {
+                    self.request.new_volumes.push(reference.to_owned());
                     return Ok(reference.to_owned());
                 };
                 let (key, plain) = (Arc::clone(&node.key), plain.to_owned());
@@ -217,7 +224,7 @@ impl<'a> References<'a> {
     }
 
     fn require(&mut self, node: &Arc<str>, reason: String) {
-        self.required.push(Required {
+        self.request.required.push(Required {
             node: Arc::clone(node),
             reason,
         });

@@ -2,12 +2,13 @@
 //!
 //! Invariant: the lock is private, held for a check of one node and one name, and never across an await.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Cluster, Error, Members, resolve};
 use crate::model::{Container, Node};
-use crate::scheduler::{Rank, Request};
+use crate::scheduler::{Rank, Request, Required};
 
 /// All promises of this process.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +19,8 @@ struct Held {
     next: u64,
     names: HashMap<String, u64>,
     nodes: HashMap<Arc<str>, Vec<(u64, Arc<Container>)>>,
+    /// Where volumes are being made, and by how many at once.
+    homes: HashMap<String, (Arc<str>, usize)>,
 }
 
 /// A promise; dropping it gives back the name and the room.
@@ -27,6 +30,7 @@ pub struct Reservation {
     ticket: u64,
     name: Option<String>,
     node: Option<Arc<str>>,
+    volumes: Vec<String>,
 }
 
 /// Why a node could not be reserved.
@@ -38,6 +42,8 @@ pub enum Lost {
     Node,
     /// The node is a worse place than it was when it was chosen: another may be better now.
     Rank,
+    /// A volume that it makes has got its home on another node.
+    Home,
 }
 
 impl Reservations {
@@ -48,6 +54,21 @@ impl Reservations {
             None => return Arc::clone(node),
             Some(list) => with(node, list),
         })
+    }
+
+    /// Returns the request, bound to the homes that its new volumes have got since it was read, or are about to get.
+    pub fn homed<'r>(&self, members: &Members, request: &'r Request) -> Cow<'r, Request> {
+        let mut request = Cow::Borrowed(request);
+        let held = self.lock();
+        for volume in &request.new_volumes.clone() {
+            if let Some(node) = held.home(members, volume) {
+                let name = members.view.by_key(&node);
+                let name = name.map_or(&*node, |n| n.name.as_str());
+                let reason = format!("volume {volume} is on {name}");
+                request.to_mut().required.push(Required { node, reason });
+            }
+        }
+        request
     }
 
     /// Reserves a container on one node, if the name is free and the node still admits the request.
@@ -71,6 +92,10 @@ impl Reservations {
         if let Some(name) = &request.name {
             held.name_is_free(&members, name).map_err(Lost::Name)?;
         }
+        let elsewhere = |v: &String| held.home(&members, v).is_some_and(|home| home != node.key);
+        if request.new_volumes.iter().any(elsewhere) {
+            return Err(Lost::Home);
+        }
         let current = members.view.by_key(&node.key).ok_or(Lost::Node)?;
         let empty = Vec::new();
         let reserved = held.nodes.get(&node.key).unwrap_or(&empty);
@@ -90,11 +115,41 @@ impl Reservations {
             .entry(Arc::clone(&node.key))
             .or_default()
             .push((ticket, container));
+        for volume in &request.new_volumes {
+            held.make(volume, &node.key);
+        }
         Ok(Reservation {
             all: self.clone(),
             ticket,
             name: request.name.clone(),
             node: Some(Arc::clone(&node.key)),
+            volumes: request.new_volumes.clone(),
+        })
+    }
+
+    /// Reserves the name of a volume on the node that is to make it. Several may make the same one at once: an engine
+    /// answers all of them alike.
+    ///
+    /// # Errors
+    /// Another node has it, or is making it: its key.
+    pub fn reserve_home(
+        &self,
+        cluster: &Cluster,
+        volume: &str,
+        node: &Arc<str>,
+    ) -> Result<Reservation, Arc<str>> {
+        let mut held = self.lock();
+        let home = held.home(&cluster.members(), volume);
+        if let Some(home) = home.filter(|home| home != node) {
+            return Err(home);
+        }
+        held.make(volume, node);
+        Ok(Reservation {
+            all: self.clone(),
+            ticket: 0,
+            name: None,
+            node: None,
+            volumes: vec![volume.to_owned()],
         })
     }
 
@@ -121,6 +176,7 @@ impl Reservations {
             ticket,
             name: Some(name.to_owned()),
             node: None,
+            volumes: Vec::new(),
         })
     }
 
@@ -140,6 +196,7 @@ impl Reservations {
             ticket,
             name: Some(name),
             node: None,
+            volumes: Vec::new(),
         })
     }
 
@@ -149,6 +206,23 @@ impl Reservations {
 }
 
 impl Held {
+    /// Returns the node that alone may make a volume: it has one of that name, or is making it.
+    fn home(&self, members: &Members, volume: &str) -> Option<Arc<str>> {
+        let found = resolve::volumes(members, volume);
+        if found.iter().any(|(_, v)| v.is_shared()) {
+            return None;
+        }
+        let has = found.first().map(|(node, _)| &node.key);
+        has.or_else(|| self.homes.get(volume).map(|(node, _)| node))
+            .cloned()
+    }
+
+    /// Notes that a node is making a volume.
+    fn make(&mut self, volume: &str, node: &Arc<str>) {
+        let home = self.homes.entry(volume.to_owned());
+        home.or_insert_with(|| (Arc::clone(node), 0)).1 += 1;
+    }
+
     /// Checks that no container has the name and none is about to.
     fn name_is_free(&self, members: &Members, name: &str) -> Result<(), Error> {
         if let Some((_, owner)) = resolve::named(members, name).next() {
@@ -186,6 +260,14 @@ impl Drop for Reservation {
             list.retain(|(ticket, _)| *ticket != self.ticket);
             if list.is_empty() {
                 held.nodes.remove(key);
+            }
+        }
+        for volume in &self.volumes {
+            if let Some((_, makers)) = held.homes.get_mut(volume) {
+                *makers -= 1;
+                if *makers == 0 {
+                    held.homes.remove(volume);
+                }
             }
         }
     }

@@ -13,8 +13,7 @@ use crate::model::container::{Container, RunState};
 use crate::model::go_json::{self, BadJson};
 use crate::model::raw::{Object, same_key};
 use crate::model::{NODE_NAME_LABEL, SWARM_ID_LABEL, host_config};
-use crate::scheduler::wishes;
-use crate::scheduler::{Request, Required, Together};
+use crate::scheduler::{Request, wishes};
 
 /// A create, understood.
 #[derive(Debug)]
@@ -82,7 +81,7 @@ impl Spec {
             &top,
             &host,
             name,
-            references.take(),
+            &references,
             found.wishes,
             &all_labels,
             &identity,
@@ -137,7 +136,7 @@ fn asked(
     top: &Object<'_>,
     host: &Object<'_>,
     name: Option<&str>,
-    (together, required): (Vec<Together>, Vec<Required>),
+    references: &References<'_>,
     wishes: wishes::Wishes,
     labels: &BTreeMap<String, String>,
     identity: &str,
@@ -150,10 +149,8 @@ fn asked(
         wishes,
         resources: host_config::resources(host),
         ports: host_config::bindings(host),
-        together,
-        required,
         seed: fastrand::u64(..),
-        ..Request::default()
+        ..references.request.clone()
     };
     if network_mode == "host" {
         request.host_ports.clone_from(&exposed);
@@ -171,6 +168,7 @@ fn asked(
         ports: request.ports.clone(),
         exposed,
         network_mode,
+        mounts: references.mounts.clone(),
         ..Container::default()
     };
     (request, stand_in)

@@ -25,6 +25,8 @@ pub struct Request {
     pub together: Vec<Together>,
     /// Nodes it must be on, because something it uses is there.
     pub required: Vec<Required>,
+    /// Volumes that no node has and that are made wherever it goes.
+    pub new_volumes: Vec<String>,
     /// What `random` chooses by.
     pub seed: u64,
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::caller::{Answer, Caller, at_once, names_on};
 use crate::support::flotilla::Flotilla;
-use crate::support::lab::{Lab, Spec};
+use crate::support::lab::{Engine, Lab, Spec};
 
 /// Starts a mixed lab with Flotilla before it.
 fn start() -> (Lab, Flotilla) {
@@ -142,4 +142,82 @@ fn creates_at_once_spread_evenly() {
         answer.expect(201);
     }
     assert_eq!(counts(&lab), [10, 10, 10]);
+}
+
+/// Returns the engines that have a volume, by name.
+fn holders(lab: &Lab, volume: &str) -> Vec<String> {
+    let has = |engine: &&Engine| {
+        let list = engine.ask("/volumes").unwrap();
+        let mut list = list["Volumes"].as_array().into_iter().flatten();
+        list.any(|v| v["Name"] == volume)
+    };
+    let engines = lab.engines().iter().filter(has);
+    engines.map(|e| e.name().to_owned()).collect()
+}
+
+#[test]
+fn creates_that_name_one_new_volume_land_where_it_is_made() {
+    let (lab, flotilla) = start();
+    let caller = Caller::new(flotilla.addr());
+    for round in 0..4 {
+        let volume = format!("data{round}");
+        let bind = json!({"HostConfig": {"Binds": [format!("{volume}:/d")]}});
+        let mount = json!({"Type": "volume", "Source": volume, "Target": "/d"});
+        let mount = json!({"HostConfig": {"Mounts": [mount]}});
+        let answers = at_once(9, |number| match number % 3 {
+            0 => caller.create("", &bind),
+            1 => caller.create("", &mount),
+            _ => caller.post_json("/volumes/create", &json!({"Name": volume})),
+        });
+        let mut nodes: Vec<String> = Vec::new();
+        for answer in answers {
+            let id = answer.expect(201).id();
+            if !id.is_empty() {
+                let found = caller.get(&format!("/containers/{id}/json")).expect(200);
+                nodes.push(found.json()["Node"]["Name"].as_str().unwrap().to_owned());
+            }
+        }
+        assert_eq!(nodes.len(), 6);
+        nodes.dedup();
+        assert_eq!(nodes, holders(&lab, &volume));
+        // It has one home, so it is found by its name alone.
+        caller.get(&format!("/volumes/{volume}")).expect(200);
+        caller.create("", &bind).expect(201);
+    }
+}
+
+#[test]
+fn one_of_many_network_creates_gets_the_name() {
+    let (lab, flotilla) = start();
+    let caller = Caller::new(flotilla.addr());
+    for round in 0..3 {
+        let body = json!({"Name": format!("net{round}")});
+        let answers = at_once(20, |_| caller.post_json("/networks/create", &body));
+        for message in split(&answers, 201, 1) {
+            let words = format!("network with name net{round} already exists");
+            assert_eq!(message, words);
+        }
+        let made = lab.engines().iter().flat_map(|engine| {
+            let list = engine.ask("/networks").unwrap();
+            list.as_array().cloned().unwrap_or_default()
+        });
+        let name = &body["Name"];
+        assert_eq!(made.filter(|n| n["Name"] == *name).count(), 1);
+    }
+}
+
+#[test]
+fn equal_volume_creates_at_once_are_all_answered_with_the_one_volume() {
+    let (lab, flotilla) = start();
+    let caller = Caller::new(flotilla.addr());
+    let body = json!({"Name": "same", "Labels": {"a": "b"}});
+    let answers = at_once(20, |_| caller.post_json("/volumes/create", &body));
+    let first = answers[0].json();
+    assert_eq!(first["Name"], "same");
+    for answer in answers {
+        let volume = answer.expect(201).json();
+        assert_eq!(volume["Mountpoint"], first["Mountpoint"]);
+        assert_eq!(volume["Labels"], first["Labels"]);
+    }
+    assert_eq!(holders(&lab, "same").len(), 1);
 }

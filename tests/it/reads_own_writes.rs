@@ -175,3 +175,22 @@ fn volume_lists_show_new_volumes_and_not_removed_ones() {
         caller.get(&format!("/volumes/{name}")).expect(404);
     });
 }
+
+#[test]
+fn volume_lists_show_what_came_with_a_container() {
+    rounds(|caller, round, node| {
+        let mut body = on(node);
+        body["Volumes"] = json!({"/own": {}});
+        body["HostConfig"] = json!({"Binds": [format!("named{round}:/named")]});
+        let id = caller.create("", &body).expect(201).id();
+        let inspect = caller.get(&format!("/containers/{id}/json")).expect(200);
+        let mounts = inspect.json()["Mounts"].as_array().cloned().unwrap();
+        assert_eq!(mounts.len(), 2, "{mounts:?}");
+        let list = caller.get("/volumes").expect(200).json();
+        let listed = list["Volumes"].as_array().cloned().unwrap_or_default();
+        for mount in mounts {
+            let name = &mount["Name"];
+            assert!(listed.iter().any(|v| v["Name"] == *name), "{name}");
+        }
+    });
+}

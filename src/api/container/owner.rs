@@ -9,7 +9,7 @@ use crate::cluster::{
     resolve::{self, Located},
 };
 use crate::engine::Refresh;
-use crate::model::Container;
+use crate::model::{Container, Network};
 use crate::net::body;
 use std::sync::Arc;
 
@@ -45,7 +45,12 @@ pub(in crate::api) async fn change(call: Call) -> Answer {
     let answer = call.forward(&found.engine, &path).await?;
     let what = Refresh::Container(Arc::clone(&found.object.id));
     if answer.status() != StatusCode::NOT_MODIFIED {
-        cluster.refresh(&found.engine, what.clone()).await;
+        let container = cluster.refresh(&found.engine, what.clone());
+        if joins_networks(&found.object) {
+            tokio::join!(container, cluster.refresh(&found.engine, Refresh::Networks));
+        } else {
+            container.await;
+        }
     }
     if answer.status().is_client_error() || answer.status().is_server_error() {
         // A start that fails may remove the container, and a `wait` for it has to end before the start, as on an
@@ -53,6 +58,13 @@ pub(in crate::api) async fn change(call: Call) -> Answer {
         cluster.refresh(&found.engine, what).await;
     }
     Ok(answer)
+}
+
+/// Tells whether a container is on networks that users made: an engine has one that reaches over nodes only while its
+/// containers are on it.
+fn joins_networks(container: &Container) -> bool {
+    let mut names = container.networks.iter().map(|n| n.name.as_str());
+    names.any(|name| !Network::PREDEFINED.contains(&name))
 }
 
 /// Kills a container. Of one that is not there engines say more here than elsewhere.

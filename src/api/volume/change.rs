@@ -1,17 +1,24 @@
 //! Creating and removing volumes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 
 use crate::api::call::{Answer, Call, no_content};
 use crate::api::error::Error;
+use crate::api::holding::{self, Held};
 use crate::api::home;
-use crate::cluster;
-use crate::cluster::resolve;
-use crate::engine::Refresh;
+use crate::cluster::reservation::Reservation;
+use crate::cluster::{self, Members, resolve};
+use crate::engine::{self, Engine, Refresh};
 use crate::model::raw::{Object, quote};
 use crate::net::body;
+
+/// How often a home is looked for while others make and remove the volume.
+const ROUNDS: usize = 8;
+/// How long one look for an outcome may take.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// Creates a volume on its home node; one that exists is answered by its engine, as engines do.
 pub(in crate::api) async fn create(mut call: Call) -> Answer {
@@ -22,55 +29,70 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
     };
     let mut asked =
         Object::parse_first(&text).map_err(|e| Error::Bad(format!("invalid JSON: {e}")))?;
-    let members = call.members();
-    let name: String = asked.decode("Name").unwrap_or_default();
-    let existing = match name.is_empty() {
-        true => None,
-        false => match resolve::volume(&members, &name) {
-            Ok(found) => Some(found.reachable(&format!("volume {name}"), "")?),
-            Err(cluster::Error::NotFound { .. }) => None,
-            Err(error) => return Err(error.into()),
-        },
+    let (engine, reservation, name) = home(&call, &asked)?;
+    asked.set_folded("Name", quote(&name));
+    call.head.headers.remove(http::header::CONTENT_LENGTH);
+    call.body = body::full(asked.to_json());
+    let held = Held {
+        reservation,
+        shows: Refresh::Volumes,
     };
-    let held = match name.is_empty() {
-        true => None,
-        false => Some(
+    let look = move |engine| exists(engine, name.clone());
+    holding::forward(call, engine, "/volumes/create".to_owned(), held, look).await
+}
+
+/// Finds the engine that is to make a volume, or has it, and what it calls it. Of several that are asked for the same
+/// volume at once all go to one engine, which answers them alike.
+fn home(call: &Call, asked: &Object<'_>) -> Result<(Engine, Option<Reservation>, String), Error> {
+    let name: String = asked.decode("Name").unwrap_or_default();
+    let choose = |members: &Members| {
+        let labels = asked.decode("Labels").unwrap_or_default();
+        home::choose(&call.api.cluster, members, &labels)
+    };
+    let mut members = call.members();
+    if name.is_empty() {
+        return Ok((choose(&members)?.1, None, name));
+    }
+    match resolve::volume(&members, &name) {
+        Ok(found) => {
+            let found = found.reachable(&format!("volume {name}"), "")?;
+            return Ok((found.engine, None, found.object.name));
+        }
+        Err(cluster::Error::NotFound { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    if let Some((node, plain)) = resolve::qualified(&members, &name) {
+        return Ok((home::engine(&members, node)?.1, None, plain.to_owned()));
+    }
+    let mut node = choose(&members)?.0;
+    for _ in 0..ROUNDS {
+        let reserved =
             call.api
                 .cluster
                 .reservations()
-                .reserve_object("volume", &name)
-                .ok_or_else(|| {
-                    Error::Conflict(format!("volume {name} is being created; try again"))
-                })?,
-        ),
-    };
-    let engine = match (existing, resolve::qualified(&members, &name)) {
-        (Some(found), _) => {
-            asked.set_folded("Name", quote(&found.object.name));
-            found.engine
+                .reserve_home(&call.api.cluster, &name, &node.key);
+        members = call.members();
+        match reserved {
+            Ok(held) => return Ok((home::engine(&members, &node)?.1, Some(held), name)),
+            // Made or being made there since the look.
+            Err(home) => {
+                let home = members.view.by_key(&home);
+                node = Arc::clone(home.ok_or(cluster::Error::NoHealthyNode)?);
+            }
         }
-        (None, Some((node, plain))) => {
-            asked.set_folded("Name", quote(plain));
-            home::engine(&members, &Arc::clone(node))?.1
-        }
-        (None, None) => {
-            home::choose(
-                &call.api.cluster,
-                &members,
-                &asked.decode("Labels").unwrap_or_default(),
-            )?
-            .1
-        }
-    };
-    call.head.headers.remove(http::header::CONTENT_LENGTH);
-    call.body = body::full(asked.to_json());
-    let cluster = call.api.cluster.clone();
-    let answer = call.forward(&engine, "/volumes/create").await?;
-    if answer.status() == StatusCode::CREATED {
-        cluster.refresh(&engine, Refresh::Volumes).await;
     }
-    drop(held);
-    Ok(answer)
+    Err(Error::Conflict(format!(
+        "volume {name} is being created and removed by others; try again"
+    )))
+}
+
+/// Tells whether an engine has a volume.
+async fn exists(engine: Engine, name: String) -> Result<bool, engine::Error> {
+    let path = format!("/volumes/{name}");
+    match engine.client().get(&path, LOOK).await {
+        Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(false),
+        found => found.map(|_| true),
+    }
 }
 
 /// Removes a volume from its home node.

@@ -1,0 +1,70 @@
+//! Finding out what became of a change whose answer was lost.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::engine::{self, backoff::Backoff};
+
+/// How long an engine that answers again may still be finishing what it once took.
+const FINISHING: Duration = Duration::from_secs(20);
+/// How long an unknown outcome is looked into at all.
+const LIMIT: Duration = Duration::from_secs(3600);
+
+/// Looks for what a change makes until it is there; `None` when it can no longer come.
+///
+/// # Cancel safety
+/// Nothing is lost; whoever stops looking must not let go of what the change may have taken.
+pub async fn outcome<T, F>(look: impl Fn() -> F) -> Option<T>
+where
+    F: Future<Output = Result<Option<T>, engine::Error>>,
+{
+    let started = Instant::now();
+    let mut answering_since = None;
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+    while started.elapsed() < LIMIT {
+        match look().await {
+            Ok(Some(found)) => return Some(found),
+            Ok(None) => {
+                let since = answering_since.get_or_insert_with(Instant::now);
+                if since.elapsed() > FINISHING {
+                    return None;
+                }
+            }
+            Err(_) => answering_since = None,
+        }
+        tokio::time::sleep(backoff.wait()).await;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_is_silent_for_long_is_waited_for_and_then_has_its_time() {
+        let (started, asked) = (Instant::now(), Cell::new(0));
+        let silent = Duration::from_secs(300);
+        let found = outcome(|| {
+            asked.set(asked.get() + 1);
+            let since = started.elapsed();
+            async move {
+                if since < silent {
+                    return Err(engine::Error::Connect {
+                        node: "a".to_owned(),
+                        reason: "refused".to_owned(),
+                    });
+                }
+                Ok((since > silent + FINISHING / 2).then_some("made"))
+            }
+        });
+        assert_eq!(found.await, Some("made"));
+        let never = outcome(|| async { Ok(None::<()>) });
+        let started = Instant::now();
+        assert_eq!(never.await, None);
+        assert!(started.elapsed() > FINISHING && started.elapsed() < FINISHING * 2);
+    }
+}
