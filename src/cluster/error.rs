@@ -43,9 +43,9 @@ pub enum Error {
         /// The container that has it.
         id: String,
     },
-    /// A container name is being given to another create at this moment.
+    /// A container name is being given to another container at this moment.
     #[error(
-        "Conflict. The container name \"/{name}\" is already in use by a container that is being created{on}. You have to remove (or rename) that container to be able to reuse that name."
+        "Conflict. The container name \"/{name}\" is already in use by a container that is being created or renamed{on}. You have to remove (or rename) that container to be able to reuse that name."
     )]
     NameReserved {
         /// The name.

@@ -1,12 +1,17 @@
 //! Renames: the new name must be free on every node.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::owner;
 use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
+use crate::api::holding::{self, Held};
 use crate::cluster;
-use crate::engine::Refresh;
+use crate::engine::{self, Engine, Refresh};
+
+/// How long one look for an outcome may take.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// Renames a container; the name is held until lists show it.
 pub(in crate::api) async fn rename(call: Call) -> Answer {
@@ -17,7 +22,7 @@ pub(in crate::api) async fn rename(call: Call) -> Answer {
     let name = asked.strip_prefix('/').unwrap_or(asked).to_owned();
     // An empty or unchanged name is left to the engine to refuse, in its own words.
     let own = found.object.names.contains(&name);
-    let held = match name.is_empty() || own {
+    let reservation = match name.is_empty() || own {
         true => None,
         false => Some(
             cluster
@@ -26,13 +31,25 @@ pub(in crate::api) async fn rename(call: Call) -> Answer {
                 .map_err(taken)?,
         ),
     };
-    let answer = call.forward(&found.engine, &path).await?;
-    if answer.status().is_success() {
-        let what = Refresh::Container(Arc::clone(&found.object.id));
-        cluster.refresh(&found.engine, what).await;
-    }
-    drop(held);
-    Ok(answer)
+    let id = Arc::clone(&found.object.id);
+    let held = Held {
+        reservation,
+        shows: Refresh::Container(Arc::clone(&id)),
+    };
+    let look = move |engine| is_called(engine, Arc::clone(&id), name.clone());
+    holding::forward(call, found.engine, path, held, look).await
+}
+
+/// Tells whether a container has the name now.
+async fn is_called(engine: Engine, id: Arc<str>, name: String) -> Result<bool, engine::Error> {
+    let path = format!("/containers/{id}/json");
+    let inspect = match engine.client().get(&path, LOOK).await {
+        // It is gone, and with it every name that it had.
+        Err(error) if error.status() == Some(http::StatusCode::NOT_FOUND) => return Ok(true),
+        inspect => inspect?,
+    };
+    let inspect: serde_json::Value = serde_json::from_slice(&inspect).unwrap_or_default();
+    Ok(inspect["Name"] == format!("/{name}"))
 }
 
 /// Says that a name is not free as engines do for renames.

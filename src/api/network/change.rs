@@ -4,22 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use http::StatusCode;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
+use crate::api::holding::{self, Held};
 use crate::api::{home, swarm};
 use crate::cluster;
 use crate::cluster::resolve;
 use crate::engine::backoff::Backoff;
-use crate::engine::{Engine, Refresh};
+use crate::engine::{self, Engine, Refresh};
 use crate::model::raw::{Object, quote};
 use crate::model::{Network, Node};
 use crate::net::body;
 
 /// How long engines may take to forget a network that reached over them.
 const FORGOTTEN: Duration = Duration::from_secs(10);
+/// How long one look for an outcome may take.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// Creates a network on its home node: that of its compose project's other local objects, else by strategy.
 pub(in crate::api) async fn create(mut call: Call) -> Answer {
@@ -27,33 +30,26 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
     let text = String::from_utf8_lossy(&text).into_owned();
     let mut asked =
         Object::parse_first(&text).map_err(|e| Error::Bad(format!("invalid JSON: {e}")))?;
-    let members = call.members();
     let mut name: String = asked.decode("Name").unwrap_or_default();
     let mut named_node = None;
-    if let Some((node, plain)) = resolve::qualified(&members, &name) {
+    if let Some((node, plain)) = resolve::qualified(&call.members(), &name) {
         named_node = Some(Arc::clone(node));
         let plain = plain.to_owned();
         asked.set_folded("Name", quote(&plain));
         name = plain;
     }
+    let taken = || Error::Conflict(format!("network with name {name} already exists"));
+    let reservations = call.api.cluster.reservations();
+    let reservation = reservations.reserve_object("network", &name);
+    let reservation = Some(reservation.ok_or_else(taken)?);
+    // Taken after the reservation: what another has made before it gave the name back is seen.
+    let members = call.members();
     // What an engine brings by itself it refuses to create, in its own words.
-    let taken = resolve::network(&members, &name);
     let by_name = |found: &Network| found.name == name && !found.is_predefined();
-    if named_node.is_none() && taken.is_ok_and(|found| by_name(&found.object)) {
-        return Err(Error::Conflict(format!(
-            "network with name {name} already exists"
-        )));
+    let found = resolve::network(&members, &name);
+    if named_node.is_none() && found.is_ok_and(|found| by_name(&found.object)) {
+        return Err(taken());
     }
-    let held = call
-        .api
-        .cluster
-        .reservations()
-        .reserve_object("network", &name);
-    let Some(_held) = held else {
-        return Err(Error::Conflict(format!(
-            "network with name {name} already exists"
-        )));
-    };
     let driver: String = asked.decode("Driver").unwrap_or_default();
     let manages = members.healthy().any(|(n, _)| n.is_manager());
     let (_, engine) = match named_node {
@@ -75,12 +71,24 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
     };
     call.head.headers.remove(http::header::CONTENT_LENGTH);
     call.body = body::full(asked.to_json());
-    let cluster = call.api.cluster.clone();
-    let answer = call.forward(&engine, "/networks/create").await?;
-    if answer.status() == StatusCode::CREATED {
-        cluster.refresh(&engine, Refresh::Networks).await;
-    }
-    Ok(answer)
+    let held = Held {
+        reservation,
+        shows: Refresh::Networks,
+    };
+    let look = move |engine| exists(engine, name.clone());
+    holding::forward(call, engine, "/networks/create".to_owned(), held, look).await
+}
+
+/// Tells whether an engine has a network of this name.
+async fn exists(engine: Engine, name: String) -> Result<bool, engine::Error> {
+    let filter = json!({ "name": [name] }).to_string();
+    let filter: String = form_urlencoded::byte_serialize(filter.as_bytes()).collect();
+    let path = format!("/networks?filters={filter}");
+    let list = engine.client().get(&path, LOOK).await?;
+    let list: Value = serde_json::from_slice(&list).unwrap_or_default();
+    // The filter finds parts of names too.
+    let mut list = list.as_array().into_iter().flatten();
+    Ok(list.any(|network| network["Name"] == *name))
 }
 
 /// Tells whether a new network is to reach over nodes: that is what an overlay is for, and what is meant by no driver

@@ -133,3 +133,77 @@ fn a_create_to_an_engine_that_is_no_longer_heard_is_said_to_be_unknown() {
     scene.wait_until_healthy();
     is_made_once(&scene, "unheard");
 }
+
+#[test]
+fn a_name_stays_reserved_until_a_rename_that_was_not_answered_is_known() {
+    let scene = Scene::start();
+    let engine = scene.lab.engine("node1");
+    engine.pause().unwrap();
+    let rename = |name: &'static str| {
+        let (caller, path) = (
+            scene.caller.clone(),
+            format!("/containers/{}/rename?name={name}", scene.ids[1]),
+        );
+        aside_for(GIVEN_UP, move || caller.post(&path))
+    };
+    let answer = rename("given");
+    let message = answer().expect(504).message();
+    assert!(
+        message.ends_with("whether it was carried out is unknown"),
+        "{message}"
+    );
+    name_is_taken(&scene.caller, "given");
+    // Nor does another container get it by a rename.
+    let other = format!("/containers/{}/rename?name=given", scene.ids[0]);
+    scene.caller.post(&other).expect(409);
+    engine.resume().unwrap();
+    scene.wait_until_healthy();
+    name_is_taken(&scene.caller, "given");
+    let named = || scene.lab.engines().iter().flat_map(names_on);
+    eventually(NOTICED, || {
+        match named().filter(|name| name == "given").count() {
+            1 => Ok(()),
+            other => Err(other),
+        }
+    })
+    .unwrap();
+    // Known now: the name has its owner in lists, and the old one is free.
+    eventually(NOTICED, || {
+        let found = scene.caller.get("/containers/given/json");
+        if found.id() == scene.ids[1] {
+            Ok(())
+        } else {
+            Err(found)
+        }
+    })
+    .unwrap();
+    scene.caller.create("c1", &json!({})).expect(201);
+    assert_eq!(named().filter(|name| name == "given").count(), 1);
+}
+
+#[test]
+fn a_network_that_was_not_answered_for_keeps_its_name() {
+    let scene = Scene::start();
+    let engine = scene.lab.engine("node1");
+    engine.pause().unwrap();
+    let create = |name: &'static str| {
+        let (caller, body) = (scene.caller.clone(), json!({"Name": name}));
+        aside_for(GIVEN_UP, move || {
+            caller.post_json("/networks/create", &body)
+        })
+    };
+    let answer = create("node1/wide");
+    answer().expect(504);
+    create("wide")().expect(409);
+    engine.resume().unwrap();
+    scene.wait_until_healthy();
+    let made = |engine: &Engine| {
+        let list = engine.ask("/networks").unwrap();
+        let mut list = list.as_array().into_iter().flatten();
+        list.any(|n| n["Name"] == "wide")
+    };
+    eventually(NOTICED, || if made(engine) { Ok(()) } else { Err(()) }).unwrap();
+    create("wide")().expect(409);
+    assert_eq!(scene.lab.engines().iter().filter(|e| made(e)).count(), 1);
+    scene.caller.get("/networks/wide").expect(200);
+}
