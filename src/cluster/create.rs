@@ -204,7 +204,7 @@ fn choose(
     let reserved = cluster.reservations();
     let nodes = members.view.nodes().iter();
     let nodes = nodes.filter(|n| !unreachable.contains(&n.key));
-    let view = ClusterView::new(nodes.map(|n| reserved.ahead(n)).collect());
+    let view = ClusterView::new(nodes.map(|n| reserved.ahead(n, request)).collect());
     let placement = cluster
         .scheduler()
         .place(request, &view)

@@ -11,6 +11,7 @@ pub mod execs;
 pub mod flight;
 pub mod members;
 mod references;
+mod replace;
 pub mod reservation;
 pub mod resolve;
 pub mod settle;

@@ -47,13 +47,17 @@ pub enum Lost {
 }
 
 impl Reservations {
-    /// Returns `node` as it will be when everything reserved on it is visible.
-    pub fn ahead(&self, node: &Arc<Node>) -> Arc<Node> {
+    /// Returns `node` as it will be for a request when everything reserved on it is visible, and what the request
+    /// takes the place of is gone.
+    pub fn ahead(&self, node: &Arc<Node>, request: &Request) -> Arc<Node> {
         let held = self.lock();
-        Arc::new(match held.nodes.get(&node.key) {
-            None => return Arc::clone(node),
-            Some(list) => with(node, list),
-        })
+        let reserved = held.nodes.get(&node.key).map_or(&[][..], Vec::as_slice);
+        let mut replaced = request.replaces.iter();
+        let replaces = replaced.any(|id| node.containers.by_id(id).is_some());
+        if reserved.is_empty() && !replaces {
+            return Arc::clone(node);
+        }
+        Arc::new(ahead(node, reserved, request))
     }
 
     /// Returns the request, bound to the homes that its new volumes have got since it was read, or are about to get.
@@ -97,9 +101,8 @@ impl Reservations {
             return Err(Lost::Home);
         }
         let current = members.view.by_key(&node.key).ok_or(Lost::Node)?;
-        let empty = Vec::new();
-        let reserved = held.nodes.get(&node.key).unwrap_or(&empty);
-        let ahead = with(current, reserved);
+        let reserved = held.nodes.get(&node.key).map_or(&[][..], Vec::as_slice);
+        let ahead = ahead(current, reserved, request);
         if cluster.scheduler().admits(request, &ahead).is_err() {
             return Err(Lost::Node);
         }
@@ -273,10 +276,10 @@ impl Drop for Reservation {
     }
 }
 
-/// Adds what is reserved to a node.
-fn with(node: &Node, reserved: &[(u64, Arc<Container>)]) -> Node {
+/// Adds what is reserved to a node, and takes away what the request takes the place of.
+fn ahead(node: &Node, reserved: &[(u64, Arc<Container>)], request: &Request) -> Node {
     let list: Vec<_> = reserved.iter().map(|(_, c)| Arc::clone(c)).collect();
-    node.with_reserved(&list)
+    node.with_reserved(&list).without(&request.replaces)
 }
 
 #[cfg(test)]
@@ -328,7 +331,7 @@ mod tests {
         assert!(matches!(reserve("two", rank), Err(Lost::Rank)));
         // Who takes any place gets it, and so does who chose it as it is now.
         let second = reserve("two", None).unwrap();
-        let ahead = cluster.reservations().ahead(node);
+        let ahead = cluster.reservations().ahead(node, &request);
         let now = cluster.scheduler().rank(&request, &ahead);
         let third = reserve("three", Some(now)).unwrap();
         drop((first, second, third));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::references::References;
+use super::replace::replaced;
 use super::{Error, Members};
 use crate::model::container::{Container, RunState};
 use crate::model::go_json::{self, BadJson};
@@ -77,7 +78,7 @@ impl Spec {
         let mut all_labels = labels;
         all_labels.extend(found.labels);
         all_labels.insert(SWARM_ID_LABEL.to_owned(), identity.clone());
-        let (request, stand_in) = asked(
+        let (mut request, stand_in) = asked(
             &top,
             &host,
             name,
@@ -86,6 +87,7 @@ impl Spec {
             &all_labels,
             &identity,
         );
+        request.replaces = replaced(members, &all_labels);
         if found.env.len() != env.len() {
             top.set_folded("Env", serde_json::to_string(&found.env)?);
         }

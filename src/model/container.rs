@@ -60,6 +60,11 @@ impl Container {
         self.labels.get(super::SWARM_ID_LABEL).map(String::as_str)
     }
 
+    /// Tells whether its host ports are its own: an engine gives them back when a container ends, to whoever starts next.
+    pub fn keeps_ports(&self) -> bool {
+        !matches!(self.state.status.as_str(), "exited" | "dead")
+    }
+
     /// Returns the compose project it belongs to.
     pub fn project(&self) -> Option<&str> {
         self.labels

@@ -72,6 +72,17 @@ impl Node {
         node
     }
 
+    /// Returns this node without these of its containers, by ID.
+    #[must_use]
+    pub fn without(mut self, gone: &[Arc<str>]) -> Self {
+        for id in gone {
+            if let Some(container) = self.containers.remove(id) {
+                self.used = self.used - container.resources;
+            }
+        }
+        self
+    }
+
     /// Tells whether nothing speaks against giving it something new: it answers at once, and creates there work.
     pub fn is_fit(&self) -> bool {
         self.failures == 0 && self.health == Health::Healthy && self.trouble.is_none()

@@ -1,6 +1,6 @@
 //! What a container asks of its node and what a node has to give.
 
-use std::ops::Add;
+use std::ops::{Add, Sub};
 
 /// An amount of processor time and memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,17 @@ impl Add for Resources {
         Self {
             nano_cpus: self.nano_cpus.saturating_add(other.nano_cpus),
             memory_bytes: self.memory_bytes.saturating_add(other.memory_bytes),
+        }
+    }
+}
+
+impl Sub for Resources {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self {
+            nano_cpus: self.nano_cpus.saturating_sub(other.nano_cpus),
+            memory_bytes: self.memory_bytes.saturating_sub(other.memory_bytes),
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct Request {
     pub required: Vec<Required>,
     /// Volumes that no node has and that are made wherever it goes.
     pub new_volumes: Vec<String>,
+    /// Containers, by ID, whose place it takes: their ports and their room are for it.
+    pub replaces: Vec<Arc<str>>,
     /// What `random` chooses by.
     pub seed: u64,
 }

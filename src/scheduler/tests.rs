@@ -271,6 +271,25 @@ fn holders_of_the_image_come_first_among_equals() {
 }
 
 #[test]
+fn a_container_that_has_ended_holds_no_port() {
+    let request = Request {
+        ports: vec![binding(80, 80, "", "tcp")],
+        ..Request::default()
+    };
+    for (status, free) in [("created", false), ("running", false), ("exited", true)] {
+        let mut node = node("a", 4, 4);
+        let mut holder = Container {
+            ports: request.ports.clone(),
+            ..Container::default()
+        };
+        holder.state.status = status.to_owned();
+        node.containers.insert(Arc::new(holder));
+        let admitted = scheduler("spread").admits(&request, &node);
+        assert_eq!(admitted.is_ok(), free, "{status}");
+    }
+}
+
+#[test]
 fn ports_differ_by_protocol_address_and_range() {
     let mut busy = node("a", 4, 4);
     let held = |ports: Vec<PortBinding>| {

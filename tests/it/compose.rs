@@ -139,6 +139,31 @@ fn a_second_up_says_that_all_is_running() {
 }
 
 #[test]
+fn a_service_that_changed_takes_its_own_port_and_room() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let folder = lab.folder().join("change");
+    fs::create_dir_all(&folder).unwrap();
+    let memory = lab.engines()[0].ask("/info").unwrap()["MemTotal"].as_u64();
+    // More than half of a node: two do not fit.
+    let memory = memory.unwrap() / 10 * 6;
+    let write = |word: &str| {
+        let text = format!(
+            "services:\n  web:\n    image: busybox\n    stop_signal: KILL\n    command: sh -c 'mkdir /www; echo {word} > /www/index.html; exec httpd -f -h /www'\n    mem_limit: {memory}\n    ports: [\"18084:80\"]\n"
+        );
+        fs::write(folder.join("compose.yaml"), text).unwrap();
+    };
+    let run = |args: &[&str]| compose(&flotilla, &lab, &folder, args);
+    for word in ["first", "second"] {
+        write(word);
+        run(&["up", "-d"]);
+        let got = run(&["exec", "-T", "web", "wget", "-qO-", "http://127.0.0.1/"]);
+        assert_eq!(got, word);
+    }
+    assert_eq!(run(&["ps", "-aq"]).lines().count(), 1);
+}
+
+#[test]
 fn two_projects_live_side_by_side() {
     let lab = Lab::start(&Spec::mixed()).unwrap();
     let flotilla = Flotilla::before(&lab);

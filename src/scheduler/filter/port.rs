@@ -1,11 +1,14 @@
 //! Host ports: one holder for each address, number and protocol.
 
+use std::sync::Arc;
+
 use super::Filter;
 use crate::model::container::PortBinding;
 use crate::model::{Container, Node};
 use crate::scheduler::{Refusal, Request};
 
-/// Admits nodes where every host port that is asked for is free, stopped containers' ports counted as taken.
+/// Admits nodes where every host port that is asked for is free. A container that was made and not started yet has its
+/// ports already; one that has ended has none, as on an engine.
 #[derive(Debug)]
 pub(super) struct Port;
 
@@ -23,7 +26,7 @@ impl Filter for Port {
         }
         for port in &request.host_ports {
             let shown = format!("{}/{}", port.number, port.protocol);
-            let holder = node.containers.iter().find(|c| {
+            let holder = holders(node).find(|c| {
                 let direct = c.network_mode == "host" && c.exposed.contains(port);
                 direct
                     || c.ports
@@ -38,11 +41,16 @@ impl Filter for Port {
     }
 }
 
+/// Walks the containers that hold ports.
+fn holders(node: &Node) -> impl Iterator<Item = &Arc<Container>> {
+    node.containers.iter().filter(|c| c.keeps_ports())
+}
+
 /// Returns a container that leaves no port of the range free.
 fn holder<'a>(wanted: &PortBinding, node: &'a Node) -> Option<&'a Container> {
     let mut last = None;
     for port in wanted.first..=wanted.last {
-        let holder = node.containers.iter().find(|c| holds(c, wanted, port))?;
+        let holder = holders(node).find(|c| holds(c, wanted, port))?;
         last = Some(&**holder);
     }
     last
