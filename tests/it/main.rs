@@ -10,6 +10,7 @@ mod bad_input;
 mod builds;
 mod cli;
 mod compose;
+mod compose_1;
 mod copies;
 mod differences;
 mod events;

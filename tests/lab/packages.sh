@@ -4,17 +4,18 @@
 set -euo pipefail
 
 cache=${FLOTILLA_LAB_CACHE:-/var/cache/flotilla-lab}
-version=1
 suite=forky
 
 say() { printf 'lab packages: %s\n' "$*"; }
 fail() { printf 'lab packages: %s\n' "$*" >&2; exit 1; }
 
-# A part is done when its stamp holds this script's version.
-done_already() { [ "$(cat "$cache/$1/.version" 2>/dev/null)" = "$version" ]; }
-stamp() { printf '%s\n' "$version" >"$cache/$1/.version"; }
+# A part is made anew when its number here has changed since it was made.
+version() { case $1 in node) echo 2 ;; *) echo 1 ;; esac; }
+# A part is done when its stamp holds its version.
+done_already() { [ "$(cat "$cache/$1/.version" 2>/dev/null)" = "$(version "$1")" ]; }
+stamp() { version "$1" >"$cache/$1/.version"; }
 
-parts=(debian engine-20 cli-20 engine-28 cli-28 plugins python node busybox)
+parts=(debian engine-20 cli-20 engine-28 cli-28 plugins python compose-1 node busybox)
 # The cache can outlive the machine's own packages.
 [ -x /usr/sbin/dockerd ] && [ -x /usr/bin/docker-registry ] || rm -f "$cache/debian/.version"
 missing=()
@@ -156,9 +157,20 @@ part_python() {
   quietly twice "$cache/python/bin/pip" install --quiet --disable-pip-version-check 'docker>=7,<8'
 }
 
+# compose 1.29 asks for a PyYAML that no longer builds; it works with today's, so its needs are named here.
+part_compose-1() {
+  local pip=$cache/compose-1/bin/pip
+  python3 -m venv "$cache/compose-1" || return 1
+  quietly twice "$pip" install --quiet --disable-pip-version-check --no-deps 'docker-compose==1.29.2' || return 1
+  quietly twice "$pip" install --quiet --disable-pip-version-check 'PyYAML<7' 'docker<7' 'requests<2.32' 'urllib3<2' \
+    'cached-property<2' 'distro<2' 'docopt<1' 'dockerpty<1' 'jsonschema<4' 'python-dotenv<1' 'texttable<2' \
+    'websocket-client<1' setuptools || return 1
+  "$cache/compose-1/bin/docker-compose" version >/dev/null
+}
+
 part_node() {
   mkdir -p "$cache/node"
-  quietly twice npm install --prefix "$cache/node" --no-audit --no-fund --silent 'dockerode@^5'
+  quietly twice npm install --prefix "$cache/node" --no-audit --no-fund --silent 'dockerode@^5' 'testcontainers@^10'
 }
 
 # Makes the root file system of the lab's one image: static busybox, its applets and the few files programs look for.
@@ -194,7 +206,7 @@ pack_image() {
   rm -rf "$image"
 }
 
-optional=" engine-28 cli-28 plugins python node "
+optional=" engine-28 cli-28 plugins python compose-1 node "
 for part in "${missing[@]}"; do
   # Another run may have made it while this one waited for the lock.
   done_already "$part" && continue

@@ -46,6 +46,15 @@ impl<'a> Clients<'a> {
         self.plugin("compose")
     }
 
+    /// Returns compose 1.29, `docker-compose`.
+    pub(crate) fn compose_1(&self) -> Result<Command, String> {
+        let program = self
+            .cache
+            .compose_1()
+            .ok_or_else(|| missing("compose 1.29"))?;
+        Ok(self.aim(Command::new(program)))
+    }
+
     /// Returns `docker buildx`.
     pub(crate) fn buildx(&self) -> Result<Command, String> {
         self.plugin("buildx")
@@ -57,7 +66,7 @@ impl<'a> Clients<'a> {
         Ok(self.aim(Command::new(python)))
     }
 
-    /// Returns a Node.js that has the package `dockerode`.
+    /// Returns a Node.js that has the packages `dockerode` and `testcontainers`.
     pub(crate) fn node(&self) -> Result<Command, String> {
         let modules = self
             .cache

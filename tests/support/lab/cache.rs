@@ -93,7 +93,12 @@ impl Cache {
         self.part("python", "bin/python")
     }
 
-    /// Returns a folder for `NODE_PATH` that has the package `dockerode`.
+    /// Returns compose 1.29, which is a program of its own.
+    pub(crate) fn compose_1(&self) -> Option<PathBuf> {
+        self.part("compose-1", "bin/docker-compose")
+    }
+
+    /// Returns a folder for `NODE_PATH` that has the packages `dockerode` and `testcontainers`.
     pub(crate) fn node_modules(&self) -> Option<PathBuf> {
         self.part("node", "node_modules")
     }

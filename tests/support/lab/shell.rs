@@ -17,6 +17,9 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Error> {
     let result = {
         let mut started = Command::new(command.get_program());
         started.args(command.get_args()).stdin(Stdio::null());
+        if let Some(folder) = command.get_current_dir() {
+            started.current_dir(folder);
+        }
         for (key, value) in command.get_envs() {
             match value {
                 Some(value) => started.env(key, value),

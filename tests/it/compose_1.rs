@@ -1,0 +1,92 @@
+//! compose 1.29, which is docker-py: it lists forty times, connects networks after the create, and asks `/info`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::support::flotilla::Flotilla;
+use crate::support::lab::{Lab, Spec, output};
+
+const PROJECT: &str = r#"
+version: "2.4"
+services:
+  db:
+    image: busybox
+    stop_signal: KILL
+    command: sh -c 'touch /data/ready; exec sleep 600'
+    volumes: [data:/data]
+    networks: [back]
+    healthcheck: {test: ["CMD", "test", "-f", "/data/ready"], interval: 1s}
+  web:
+    build: .
+    image: shop-web
+    stop_signal: KILL
+    command: httpd -f -p 80 -h /www
+    depends_on: {db: {condition: service_healthy}}
+    links: ["db:store"]
+    networks: [back, front]
+    ports: ["18083:80"]
+  side:
+    image: busybox
+    stop_signal: KILL
+    command: sh -c 'echo side is up; exec sleep 600'
+    network_mode: service:web
+    volumes_from: [db]
+volumes: {data: {}}
+networks: {back: {}, front: {}}
+"#;
+
+/// Writes the project into a folder, whose name becomes the project's.
+fn project(lab: &Lab, page: &str) -> PathBuf {
+    let folder = lab.folder().join("shop");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("docker-compose.yml"), PROJECT).unwrap();
+    let dockerfile = format!("FROM busybox\nRUN mkdir /www && echo {page} > /www/index.html\n");
+    fs::write(folder.join("Dockerfile"), dockerfile).unwrap();
+    folder
+}
+
+#[test]
+fn a_project_of_compose_1_lives_and_leaves_nothing_behind() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let folder = project(&lab, "served");
+    let run = |args: &[&str]| {
+        let mut compose = flotilla.clients(&lab).compose_1().unwrap();
+        output(compose.args(args).current_dir(&folder)).unwrap()
+    };
+    run(&["build"]);
+    run(&["up", "-d"]);
+    let listed = run(&["ps"]);
+    assert!(listed.contains("Up (healthy)"), "{listed}");
+    assert_eq!(listed.matches(" Up").count(), 3, "{listed}");
+    assert!(run(&["logs", "side"]).contains("side is up"));
+    let page = run(&["exec", "-T", "db", "wget", "-qO-", "http://web/"]);
+    assert_eq!(page, "served");
+    // It shares the network of one service and the volume of another.
+    let page = run(&["exec", "-T", "side", "wget", "-qO-", "http://127.0.0.1/"]);
+    assert_eq!(page, "served");
+    run(&["exec", "-T", "side", "test", "-f", "/data/ready"]);
+    run(&["exec", "-T", "web", "ping", "-c1", "-W5", "store"]);
+
+    let ids = run(&["ps", "-q"]);
+    run(&["up", "-d"]);
+    assert_eq!(run(&["ps", "-q"]), ids, "a second up made containers again");
+    project(&lab, "again");
+    run(&["up", "-d", "--build"]);
+    let page = run(&["exec", "-T", "db", "wget", "-qO-", "http://web/"]);
+    assert_eq!(page, "again");
+    run(&["up", "-d", "--scale", "db=2"]);
+    run(&["restart", "-t", "0"]);
+    assert_eq!(run(&["ps", "-q"]).lines().count(), 4);
+    assert_eq!(run(&["run", "--rm", "-T", "db", "echo", "once"]), "once");
+
+    run(&["down", "-v", "-t", "0"]);
+    for engine in lab.engines() {
+        let containers = engine.ask("/containers/json?all=1").unwrap();
+        assert_eq!(containers, serde_json::json!([]));
+        let volumes = engine.ask("/volumes").unwrap();
+        assert_eq!(volumes["Volumes"].as_array().map_or(0, Vec::len), 0);
+        let networks = engine.ask("/networks").unwrap();
+        assert_eq!(networks.as_array().unwrap().len(), 3, "{networks}");
+    }
+}
