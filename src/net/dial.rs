@@ -12,10 +12,10 @@ use super::io::Io;
 use super::tls::ClientTls;
 use super::{Error, Failure};
 
-/// How long the kernel lets sent bytes go unacknowledged before it gives a connection up.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 /// How long a silent connection is left alone before the kernel asks whether the other side is still there.
 const QUIET: Duration = Duration::from_secs(20);
+/// How often it asks, and how many times in vain before it gives the connection up.
+const ASKED: (Duration, u32) = (Duration::from_secs(10), 3);
 
 /// How engines are dialled.
 #[derive(Clone, Debug)]
@@ -67,16 +67,19 @@ impl Dialer {
     }
 }
 
-/// Sends small writes at once, and notices a dead peer under an idle stream.
+/// Sends small writes at once, and notices a dead peer under an idle stream within a minute.
+///
+/// There is no `TCP_USER_TIMEOUT`: it also ends the stream of a peer that lives and does not read for a while. Bytes on
+/// their way to a dead peer are given up by TCP's own count of retries; what waits for an engine's answer ends with the
+/// engine's health, long before.
 pub(super) fn tune(tcp: &TcpStream) -> std::io::Result<()> {
     tcp.set_nodelay(true)?;
-    let socket = SockRef::from(tcp);
+    let (interval, retries) = ASKED;
     let keepalive = TcpKeepalive::new()
         .with_time(QUIET)
-        .with_interval(QUIET / 2)
-        .with_retries(3);
-    socket.set_tcp_keepalive(&keepalive)?;
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
+        .with_interval(interval)
+        .with_retries(retries);
+    SockRef::from(tcp).set_tcp_keepalive(&keepalive)
 }
 
 #[cfg(test)]

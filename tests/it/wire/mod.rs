@@ -2,6 +2,7 @@
 
 mod as_sent;
 mod heads;
+mod pauses;
 mod streams;
 mod uploads;
 
