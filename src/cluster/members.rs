@@ -21,8 +21,9 @@ pub struct Members {
     pub view: ClusterView,
     /// The engines behind them, by node key.
     pub engines: BTreeMap<Arc<str>, Engine>,
-    /// Whether discovery has told its first set.
-    pub discovered: bool,
+    /// Whether discovery has spoken and every engine that it named until then was tried at least once. Stays so:
+    /// engines that come later are waited for by nobody.
+    pub settled: bool,
 }
 
 impl Members {
@@ -36,11 +37,6 @@ impl Members {
         self.view
             .healthy()
             .filter_map(|node| Some((node, self.engines.get(&node.key)?)))
-    }
-
-    /// Tells whether discovery has spoken and every engine was tried at least once.
-    pub fn is_settled(&self) -> bool {
-        self.discovered && self.view.nodes().iter().all(|n| n.health != Health::New)
     }
 }
 
@@ -63,13 +59,13 @@ pub async fn run(
 ) {
     let mut running: BTreeMap<Arc<str>, (Engine, AbortOnDropHandle<()>)> = BTreeMap::new();
     let mut changes = FuturesUnordered::new();
-    let mut open = true;
-    discovered.mark_changed();
+    let (mut open, mut discovered_once, mut settled) = (true, false, false);
     loop {
         tokio::select! {
             changed = discovered.changed(), if open => {
                 // A source that ended leaves its last set in force.
                 open = changed.is_ok();
+                discovered_once |= open;
                 let addrs = discovered.borrow_and_update().clone();
                 for engine in adopt(&mut running, addrs, &watch_with) {
                     changes.push(next_change(engine.subscribe()));
@@ -87,7 +83,13 @@ pub async fn run(
                 changes.push(next_change(receiver));
             }
         }
-        publish.send_replace(Arc::new(snapshot(&running)));
+        let view = ClusterView::new(running.values().map(|(e, _)| e.node()).collect());
+        settled |= discovered_once && view.nodes().iter().all(|n| n.health != Health::New);
+        publish.send_replace(Arc::new(Members {
+            view,
+            engines: handles(&running),
+            settled,
+        }));
     }
 }
 
@@ -133,14 +135,12 @@ async fn next_change(mut node: watch::Receiver<Arc<Node>>) -> Option<watch::Rece
     Some(node)
 }
 
-/// Puts the newest pictures of all engines together.
-fn snapshot(running: &BTreeMap<Arc<str>, (Engine, AbortOnDropHandle<()>)>) -> Members {
-    Members {
-        view: ClusterView::new(running.values().map(|(e, _)| e.node()).collect()),
-        engines: running
-            .iter()
-            .map(|(key, (engine, _))| (Arc::clone(key), engine.clone()))
-            .collect(),
-        discovered: true,
-    }
+/// Returns the engines by their nodes' keys.
+fn handles(
+    running: &BTreeMap<Arc<str>, (Engine, AbortOnDropHandle<()>)>,
+) -> BTreeMap<Arc<str>, Engine> {
+    running
+        .iter()
+        .map(|(key, (engine, _))| (Arc::clone(key), engine.clone()))
+        .collect()
 }

@@ -20,8 +20,10 @@ pub mod supply;
 pub mod transfer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{broadcast, watch};
+use tokio::time::Instant;
 
 pub use error::Error;
 pub use members::Members;
@@ -31,7 +33,9 @@ use crate::model::event::Event;
 use crate::scheduler::Scheduler;
 
 /// How long a request waits for the view to show what it just did.
-const VISIBLE_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
+const VISIBLE_DEADLINE: Duration = Duration::from_secs(5);
+/// How long after the start requests wait for engines that have not been tried.
+const START: Duration = Duration::from_secs(10);
 
 /// The cluster as requests see it; clones share everything.
 #[derive(Clone, Debug)]
@@ -43,6 +47,7 @@ pub struct Cluster {
     builds: builds::Builds,
     transfers: transfer::Transfers,
     events: broadcast::Sender<Arc<Event>>,
+    started: Instant,
 }
 
 impl Cluster {
@@ -60,6 +65,7 @@ impl Cluster {
             builds: builds::Builds::default(),
             transfers: transfer::Transfers::default(),
             events,
+            started: Instant::now(),
         }
     }
 
@@ -68,12 +74,16 @@ impl Cluster {
         Arc::clone(&self.members.borrow())
     }
 
-    /// Waits until every engine has been tried once, so that the first answers after a start are whole; at most 10 s.
+    /// Waits until every engine known at the start has been tried once, so that the first answers are whole; at most
+    /// until 10 s after the start.
     pub async fn settled(&self) {
+        if self.members.borrow().settled {
+            return;
+        }
         let mut members = self.members.clone();
-        let wait = members.wait_for(|m| m.is_settled());
+        let wait = members.wait_for(|m| m.settled);
         // After the deadline the answer is made of what is known.
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(10), wait).await;
+        let _ = tokio::time::timeout_at(self.started + START, wait).await;
     }
 
     /// Returns the scheduler.

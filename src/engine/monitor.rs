@@ -118,7 +118,6 @@ struct Pending {
 
 impl Monitor {
     async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        self.inventory.set_ip(ip(&self.client).await);
         let (tell, mut news) = mpsc::channel(BATCH);
         let (report, mut reports) = mpsc::channel(16);
         let poke = Arc::new(Notify::new());
@@ -167,13 +166,15 @@ impl Monitor {
     /// Takes the result of a probe.
     fn take_report(&mut self, result: Result<Answered, Error>, tell: &mpsc::Sender<News>) {
         self.pending.changed |= self.breaker.tick(Instant::now());
-        let Answered { facts, took } = match result {
+        let Answered { facts, took, ip } = match result {
             Ok(answered) => answered,
             Err(error) => return self.fail(&error),
         };
         let api = facts.api_max.min(API_NEWEST).max(facts.api_min);
         let moved = self.inventory.api_max() != facts.api_max;
         self.inventory.set_facts(facts);
+        // Containers taken in before it was known are shown with it after the next full read.
+        self.pending.everything |= ip.is_some_and(|ip| self.inventory.set_ip(ip));
         self.pending.changed = true;
         if self.stream.is_none() || moved {
             let reopen = Arc::clone(&self.reopen);
@@ -396,17 +397,4 @@ async fn when<T>(
     } else {
         Ok(None)
     }
-}
-
-/// Returns the address at which the engine's published ports are reached; empty for a local socket.
-async fn ip(client: &Client) -> String {
-    let crate::net::addr::Addr::Tcp { host, port } = client.addr() else {
-        return String::new();
-    };
-    let found = tokio::net::lookup_host((host.as_str(), *port)).await;
-    found
-        .ok()
-        .and_then(|mut all| all.next())
-        .map(|addr| addr.ip().to_string())
-        .unwrap_or_default()
 }

@@ -14,6 +14,7 @@ use super::backoff::Backoff;
 use super::probe::{API_NEWEST, Probe};
 use super::{Client, Error, Settings};
 use crate::model::node::Facts;
+use crate::net::addr::Addr;
 
 /// Tries of one round.
 const TRIES: u32 = 3;
@@ -29,6 +30,8 @@ pub(crate) struct Answered {
     pub(crate) facts: Facts,
     /// How long it took from the start of the round.
     pub(crate) took: Duration,
+    /// The address at which its published ports are reached, once found; empty for a local socket.
+    pub(crate) ip: Option<String>,
 }
 
 /// Asks until the monitor is gone: calmly while the engine answers, at once after a failure, then ever more seldom.
@@ -45,6 +48,7 @@ pub(crate) async fn run(
         client,
         deadline: settings.probe_deadline,
         api: None,
+        ip: None,
         report,
     };
     let mut backoff = Backoff::new(AGAIN, SELDOM);
@@ -72,6 +76,8 @@ struct Round {
     deadline: Duration,
     /// The API version that the engine was last spoken to with, as minor number.
     api: Option<u16>,
+    /// The engine's IP address; looked for in each round until it is found.
+    ip: Option<String>,
     report: mpsc::Sender<Result<Answered, Error>>,
 }
 
@@ -90,7 +96,11 @@ impl Round {
                         drop(tries);
                         self.api = Some(facts.api_max.min(API_NEWEST).max(facts.api_min));
                         let took = started.elapsed();
-                        self.report.send(Ok(Answered { facts, took })).await.ok()?;
+                        if self.ip.is_none() {
+                            self.ip = ip(&self.client, self.deadline).await;
+                        }
+                        let ip = self.ip.clone();
+                        self.report.send(Ok(Answered { facts, took, ip })).await.ok()?;
                         return Some(true);
                     }
                     Err(error) => error,
@@ -112,4 +122,14 @@ impl Round {
             silence.set(tokio::time::sleep(self.deadline));
         }
     }
+}
+
+/// Looks up the address at which an engine's published ports are reached; `None` when no name server says it in time.
+async fn ip(client: &Client, deadline: Duration) -> Option<String> {
+    let Addr::Tcp { host, port } = client.addr() else {
+        return Some(String::new());
+    };
+    let looked_up = tokio::net::lookup_host((host.as_str(), *port));
+    let mut found = tokio::time::timeout(deadline, looked_up).await.ok()?.ok()?;
+    found.next().map(|addr| addr.ip().to_string())
 }

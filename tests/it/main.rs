@@ -22,6 +22,7 @@ mod info;
 mod lab;
 mod layering;
 mod listeners;
+mod newcomers;
 mod nodes;
 mod overlay;
 mod races;

@@ -55,9 +55,11 @@ impl Inventory {
         }
     }
 
-    /// Says at which address published ports of this node are reached.
-    pub(crate) fn set_ip(&mut self, ip: String) {
+    /// Says at which address published ports of this node are reached; tells whether that is news.
+    pub(crate) fn set_ip(&mut self, ip: String) -> bool {
+        let changed = self.ip != ip;
         self.ip = ip;
+        changed
     }
 
     /// Takes what the engine says of itself.
