@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response};
+use http::{Request, Response, header};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -14,8 +14,9 @@ use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
 use super::canonical::{Canonical, Gate};
+use super::loan::Loan;
 use crate::api::{Api, Peer};
-use crate::net::body::{self, Body, WithEnd};
+use crate::net::body::{self, Body};
 use crate::net::listen::Connected;
 use crate::proxy::hijack::{self, Slot};
 
@@ -56,12 +57,12 @@ pub(super) async fn serve(connected: Connected, api: Arc<Api>, stop: Cancellatio
             }
         }
     };
+    let parts = connection.into_parts();
+    let (mut io, rest) = parts.io.into_inner().into_inner();
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
         return;
     }
-    let parts = connection.into_parts();
-    let (mut io, rest) = parts.io.into_inner().into_inner();
     let Some(engine) = slot.take() else {
         // The client may be gone already.
         let _ = io.shutdown().await;
@@ -82,21 +83,20 @@ async fn answer(
     gate: Gate,
 ) -> Response<Body> {
     let (head, incoming) = request.into_parts();
-    let after = gate.clone();
-    // After a raw stream has begun nothing is a request any more.
-    let raw = Api::may_hijack(&head);
-    let request_body: Body = if raw {
-        body::incoming(incoming)
-    } else if incoming.is_end_stream() {
+    if incoming.is_end_stream() && !Api::may_hijack(&head) {
+        // So that what a client sends ahead is taken too.
         gate.expect_request();
-        body::empty()
-    } else {
-        let at_end = move || gate.expect_request();
-        http_body_util::BodyExt::boxed_unsync(WithEnd::new(body::incoming(incoming), at_end))
-    };
-    let answer = api.answer(head, request_body, peer, slot.clone()).await;
-    if raw && !slot.is_taken_over() {
-        after.expect_request();
+        return api.answer(head, body::empty(), peer, slot).await;
+    }
+    // Who waits to be asked for a body that is refused is not asked for it.
+    let ask_for_more = !head.headers.contains_key(header::EXPECT);
+    let loan = Loan::default();
+    let request_body = loan.lend(incoming);
+    let mut answer = api.answer(head, request_body, peer, slot.clone()).await;
+    // After a raw stream has begun nothing is a request any more.
+    if !slot.is_taken_over() && !loan.settle(gate, ask_for_more).await {
+        let close = header::HeaderValue::from_static("close");
+        answer.headers_mut().insert(header::CONNECTION, close);
     }
     answer
 }

@@ -2,6 +2,7 @@
 
 mod canonical;
 mod connection;
+mod loan;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Requests and answers without streams: paths, queries, heads, JSON (wire rules W1 to W7, W15 to W18).
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::{Container, flotilla};
@@ -129,6 +131,45 @@ fn w7_raw_quotes_are_taken_in_each_request_of_a_connection() {
     assert_eq!(wire.answer("POST").status(), 404);
     wire.request("GET", quoted, &[], b"");
     assert_eq!(wire.answer("GET").status(), 200);
+}
+
+#[test]
+fn w7_raw_quotes_are_taken_after_a_refusal_of_a_body_that_nobody_read() {
+    let flotilla = flotilla();
+    let mut wire = Wire::connect(flotilla.addr());
+    let quoted = r#"/containers/json?filters={"name":["w7-none"]}"#;
+    for (path, kind, status) in [
+        ("/no/such/route", "Content-Type: application/json", 404),
+        ("/containers/create", "Content-Type: text/plain", 400),
+    ] {
+        wire.request("POST", path, &[kind], br#"{"Image":"w7-nowhere"}"#);
+        assert_eq!(wire.answer("POST").status(), status, "{path}");
+        wire.request("GET", quoted, &[], b"");
+        assert_eq!(wire.answer("GET").status(), 200, "after {path}");
+    }
+}
+
+#[test]
+fn w7_a_body_that_comes_after_its_head_is_no_request_line() {
+    let flotilla = flotilla();
+    let quoted = r#"/containers/json?filters={"name":["w7-none"]}"#;
+    let body = br#"{"Detach":false,"Tty":false}"#;
+    for pause in [0, 1, 3, 10, 30, 100] {
+        let mut wire = Wire::connect(flotilla.addr());
+        for exec in ["a", "b"] {
+            let path = format!("/exec/{}/start", exec.repeat(64));
+            let json = ["Content-Type: application/json"];
+            let whole = request("POST", &path, &json, body);
+            let (head, body) = whole.split_at(whole.len() - body.len());
+            wire.send(head);
+            std::thread::sleep(Duration::from_millis(pause));
+            wire.send(body);
+            let refused = wire.answer("POST");
+            assert_eq!(refused.status(), 404, "{pause}: {}", refused.text());
+            wire.request("GET", quoted, &[], b"");
+            assert_eq!(wire.answer("GET").status(), 200, "{pause}");
+        }
+    }
 }
 
 #[test]
