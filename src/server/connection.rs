@@ -17,6 +17,7 @@ use super::canonical::{Canonical, Gate};
 use super::loan::Loan;
 use crate::api::{Api, Peer};
 use crate::net::body::{self, Body};
+use crate::net::io::Io;
 use crate::net::listen::Connected;
 use crate::proxy::hijack::{self, Slot};
 
@@ -24,6 +25,9 @@ use crate::proxy::hijack::{self, Slot};
 const IDLE: Duration = Duration::from_secs(300);
 /// The largest head of a request, as engines take it.
 const HEAD_LIMIT: usize = 1 << 20;
+
+/// What clients begin with that speak HTTP/2 and do not ask first.
+const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n";
 
 /// Serves a connection to its end.
 pub(super) async fn serve(connected: Connected, api: Arc<Api>, stop: CancellationToken) {
@@ -61,6 +65,9 @@ pub(super) async fn serve(connected: Connected, api: Arc<Api>, stop: Cancellatio
     let (mut io, rest) = parts.io.into_inner().into_inner();
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
+        if parts.read_buf.starts_with(HTTP_2) {
+            refuse_http_2(io).await;
+        }
         return;
     }
     let Some(engine) = slot.take() else {
@@ -99,6 +106,17 @@ async fn answer(
         answer.headers_mut().insert(header::CONNECTION, close);
     }
     answer
+}
+
+/// Answers a client that speaks HTTP/2 from the start as engines without it do: to them it is a path like any other.
+async fn refuse_http_2(mut io: Io) {
+    let now = jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT");
+    let answer = format!(
+        "HTTP/1.1 301 Moved Permanently\r\nLocation: /%2A\r\nDate: {now}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    // The client may be gone already.
+    let _ = io.write_all(answer.as_bytes()).await;
+    let _ = io.shutdown().await;
 }
 
 /// Puts bytes that were read ahead in their order.

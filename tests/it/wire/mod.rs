@@ -2,6 +2,7 @@
 
 mod as_sent;
 mod heads;
+mod http_2;
 mod pauses;
 mod streams;
 mod uploads;
