@@ -71,9 +71,7 @@ impl Call {
     /// Sends the call to `engine` with another path and query.
     pub(super) async fn forward_with(self, engine: &Engine, path: &str, query: &str) -> Answer {
         let target = target::versioned(engine, self.version, path, query);
-        let version = self.api.advertised_now();
-        let answer = forward(engine, self.head, self.body, &target).await?;
-        Ok(as_ours(answer, version))
+        Ok(forward(engine, self.head, self.body, &target).await?)
     }
 
     /// Sends the call to `engine` and turns the connection into a raw stream if the engine agrees.
@@ -82,16 +80,6 @@ impl Call {
         let answer = hijack::hijack(engine, self.head, self.body, &target, &self.slot).await?;
         Ok(answer)
     }
-}
-
-/// Says on an engine's answer which API version we advertise (wire rule W15).
-pub(super) fn as_ours(mut answer: Response<Body>, advertised: u16) -> Response<Body> {
-    if let Some(version) = answer.headers_mut().get_mut("api-version")
-        && let Ok(value) = format!("1.{advertised}").parse()
-    {
-        *version = value;
-    }
-    answer
 }
 
 /// Makes a JSON answer of our own.

@@ -36,7 +36,7 @@ mod version;
 pub mod volume;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, header};
@@ -95,6 +95,8 @@ pub struct Api {
     usage: system::df::Usage,
     identity: String,
     host: String,
+    /// The newest API version that was ever advertised.
+    promised: AtomicU16,
 }
 
 impl Api {
@@ -108,17 +110,22 @@ impl Api {
             usage: system::df::Usage::default(),
             identity: format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),
             host: host.trim().to_owned(),
+            promised: AtomicU16::new(version::OLDEST),
         })
     }
 
-    /// Returns the API version to advertise: the highest that every healthy engine speaks, as minor number.
-    pub fn advertised_now(&self) -> u16 {
-        if let Some(minor) = self.settings.advertise {
-            return minor;
-        }
-        let members = self.cluster.members();
-        let lowest = members.view.healthy().map(|n| n.facts.api_max).min();
-        lowest.map_or(API_NEWEST, |m| m.clamp(version::OLDEST, API_NEWEST))
+    /// Returns the API version to advertise, as minor number, and keeps it promised: a client that has once agreed on a
+    /// version is served at it, whatever engines come later.
+    fn advertise(&self) -> u16 {
+        let now = self.advertised_now();
+        self.promised.fetch_max(now, Ordering::Relaxed);
+        now
+    }
+
+    /// Returns the API version that is advertised at the moment.
+    fn advertised_now(&self) -> u16 {
+        let of_engines = || version::of_engines(&self.cluster.members().view);
+        self.settings.advertise.unwrap_or_else(of_engines)
     }
 
     /// Tells whether an image that a client brings goes to all nodes.
@@ -171,10 +178,8 @@ impl Api {
         let kind = answer.headers().get(header::CONTENT_TYPE);
         let is_raw = kind.is_some_and(|kind| kind == error::RAW_STREAM);
         let is_refused = is_raw && !answer.status().is_success();
-        if !stream.is_taken_over() && !is_refused {
-            // What comes before a raw stream or instead of one is the engine's own, which says little.
-            self.mark(&mut answer);
-        }
+        let is_stream = stream.is_taken_over() || is_refused;
+        self.mark(&mut answer, is_stream);
         answer
     }
 
@@ -187,14 +192,17 @@ impl Api {
         slot: Slot,
     ) -> Result<Response<Body>, Error> {
         if head.method == Method::OPTIONS {
+            self.cluster.settled().await;
             return Ok(call::no_content(http::StatusCode::OK));
         }
         let path = version::read(head.uri.path())?;
         let (route, id) = route::find(&head.method, &path.rest).ok_or(Error::NoRoute)?;
-        let version = version::accept(path.version.as_deref(), self.advertised_now())?;
+        self.cluster.settled().await;
+        let now = self.advertised_now();
+        let most = self.promised.load(Ordering::Relaxed).max(now);
+        let version = version::accept(path.version.as_deref(), now, most)?;
         refuse_form(&head)?;
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
-        self.cluster.settled().await;
         let call = Call {
             api: Arc::clone(self),
             head,
@@ -210,12 +218,21 @@ impl Api {
         (route.run)(call).await
     }
 
-    /// Puts the headers on an answer that every engine puts there (wire rule W15).
-    fn mark(&self, answer: &mut Response<Body>) {
-        // An engine's own answer has them; the 101 of attach has none, as from an engine.
-        let has = answer.headers().contains_key("api-version");
-        if !has && answer.status() != http::StatusCode::SWITCHING_PROTOCOLS {
-            self.put_standard(answer);
+    /// Puts the headers on an answer that every engine puts there (wire rule W15). What comes before a raw stream or
+    /// instead of one is the engine's own, which says little.
+    fn mark(&self, answer: &mut Response<Body>, is_stream: bool) {
+        match answer.headers_mut().get_mut("api-version") {
+            // An engine's own answer has them, with its version in place of ours.
+            Some(version) => {
+                if let Ok(ours) = format!("1.{}", self.advertise()).parse() {
+                    *version = ours;
+                }
+            }
+            None if is_stream => {}
+            None => self.put_standard(answer),
+        }
+        if is_stream {
+            return;
         }
         if !answer.headers().contains_key(header::SERVER) {
             let server = format!("Docker/{} (linux)", env!("CARGO_PKG_VERSION"));
@@ -265,7 +282,7 @@ impl Api {
             id: self.identity.clone(),
             name: self.host.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            api_max: self.advertised_now(),
+            api_max: self.advertise(),
             api_min: version::OLDEST,
             strategy: scheduler.strategy_name().to_owned(),
             filters: scheduler

@@ -2,7 +2,9 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::API_NEWEST;
 use super::error::Error;
+use crate::model::ClusterView;
 
 /// The oldest API that we take, as minor number.
 pub(super) const OLDEST: u16 = 24;
@@ -44,13 +46,21 @@ pub(super) fn read(raw: &str) -> Result<Path, Error> {
     })
 }
 
-/// Returns the minor number to serve a request at.
+/// Returns the newest version that every engine speaks, as minor number. Those that do not answer at the moment count
+/// too: a version that moves with every outage is one that clients cannot agree on.
+pub(super) fn of_engines(view: &ClusterView) -> u16 {
+    let told = view.nodes().iter().map(|n| n.facts.api_max);
+    let lowest = told.filter(|max| *max > 0).min();
+    lowest.map_or(API_NEWEST, |max| max.clamp(OLDEST, API_NEWEST))
+}
+
+/// Returns the minor number to serve a request at; one without a version is served at 1.`usual`.
 ///
 /// # Errors
 /// The version is older than 1.24 or newer than 1.`most`.
-pub(super) fn accept(version: Option<&str>, most: u16) -> Result<u16, Error> {
+pub(super) fn accept(version: Option<&str>, usual: u16, most: u16) -> Result<u16, Error> {
     let Some(asked) = version else {
-        return Ok(most);
+        return Ok(usual);
     };
     let mut numbers = asked.split('.').map(|n| n.parse::<u32>().unwrap_or(0));
     let (major, minor) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
@@ -86,7 +96,11 @@ fn clean(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::api::fixture::{down, node, view};
+    use crate::model::node::Facts;
 
     #[test]
     fn paths_are_decoded_before_they_are_matched() {
@@ -130,16 +144,41 @@ mod tests {
 
     #[test]
     fn versions_outside_the_range_are_refused_in_the_engines_words() {
-        assert_eq!(accept(None, 41).unwrap(), 41);
-        assert_eq!(accept(Some("1.41.0.0"), 41).unwrap(), 41);
-        assert_eq!(accept(Some("01.041"), 41).unwrap(), 41);
+        assert_eq!(accept(None, 41, 51).unwrap(), 41);
+        assert_eq!(accept(Some("1.41.0.0"), 41, 41).unwrap(), 41);
+        assert_eq!(accept(Some("01.041"), 41, 41).unwrap(), 41);
         assert_eq!(
-            accept(Some("1.99"), 51).unwrap_err().to_string(),
+            accept(Some("1.99"), 41, 51).unwrap_err().to_string(),
             "client version 1.99 is too new. Maximum supported API version is 1.51"
         );
         assert_eq!(
-            accept(Some("1.12"), 51).unwrap_err().to_string(),
+            accept(Some("1.12"), 51, 51).unwrap_err().to_string(),
             "client version 1.12 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version"
         );
+    }
+
+    #[test]
+    fn a_version_once_advertised_is_served_when_older_engines_come() {
+        assert_eq!(accept(Some("1.51"), 41, 51).unwrap(), 51);
+        assert!(accept(Some("1.51"), 41, 41).is_err());
+    }
+
+    #[test]
+    fn the_oldest_engine_decides_whether_or_not_it_answers() {
+        let speaking = |name: &str, api_max| {
+            let mut node = node(name);
+            node.facts = Arc::new(Facts {
+                api_max,
+                ..Facts::default()
+            });
+            node
+        };
+        let new = || speaking("new", 51);
+        assert_eq!(of_engines(&view(vec![new(), speaking("old", 41)])), 41);
+        let down = down(speaking("old", 41));
+        assert_eq!(of_engines(&view(vec![new(), down])), 41);
+        // One that never answered says nothing.
+        assert_eq!(of_engines(&view(vec![new(), speaking("silent", 0)])), 51);
+        assert_eq!(of_engines(&view(vec![])), API_NEWEST);
     }
 }

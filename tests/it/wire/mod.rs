@@ -6,6 +6,7 @@ mod http_2;
 mod pauses;
 mod streams;
 mod uploads;
+mod versions;
 
 use crate::support::flotilla::Flotilla;
 use crate::support::http::{call, call_json};
