@@ -46,8 +46,20 @@ pub struct Config {
     pub images_everywhere: Option<bool>,
     /// The minor of the API version 1.N that is advertised, from 24 to 51; `None` means what the engines have in common.
     pub advertise: Option<u16>,
-    /// Whether debug routes are served.
-    pub debug: bool,
     /// Whether `docker version` shows an experimental build.
     pub experimental: bool,
+}
+
+impl Config {
+    /// Returns the cluster's ID: the same for every proxy and at every start with the same discovery URL.
+    pub fn identity(&self) -> String {
+        // FNV-1a: the standard library's hash may change with its version.
+        const START: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+        const PRIME: u128 = (1 << 88) + 0x13b;
+        let bytes = self.discovery_url.bytes();
+        let hash = bytes.fold(START, |hash, byte| {
+            (hash ^ u128::from(byte)).wrapping_mul(PRIME)
+        });
+        format!("{hash:032x}")
+    }
 }

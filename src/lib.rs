@@ -131,6 +131,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
 /// Returns what the API needs of the configuration.
 fn settings(config: &Config) -> api::Settings {
     api::Settings {
+        identity: config.identity(),
         advertise: config.advertise,
         cors: config.cors,
         experimental: config.experimental,

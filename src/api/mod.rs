@@ -70,6 +70,8 @@ pub struct Peer {
 /// How the API presents itself.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The cluster's ID in `docker info`; the same after a restart.
+    pub identity: String,
     /// The API version to advertise whatever the engines speak, as minor number.
     pub advertise: Option<u16>,
     /// Whether browsers of other origins may call (classic's `--cors`).
@@ -93,7 +95,6 @@ pub struct Api {
     settings: Settings,
     requests: AtomicU64,
     usage: system::df::Usage,
-    identity: String,
     host: String,
     /// The newest API version that was ever advertised.
     promised: AtomicU16,
@@ -108,7 +109,6 @@ impl Api {
             settings,
             requests: AtomicU64::new(1),
             usage: system::df::Usage::default(),
-            identity: format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),
             host: host.trim().to_owned(),
             promised: AtomicU16::new(version::OLDEST),
         })
@@ -279,7 +279,7 @@ impl Api {
         let scheduler = self.cluster.scheduler();
         let env = |name: &str| std::env::var(name).unwrap_or_default();
         About {
-            id: self.identity.clone(),
+            id: self.settings.identity.clone(),
             name: self.host.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             api_max: self.advertise(),

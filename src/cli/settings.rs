@@ -50,7 +50,6 @@ pub(super) fn config(global: &Global, manage: &Manage) -> Result<Config, Error> 
         container_name_refresh_filter: manage.engines.container_name_refresh_filter.clone(),
         images_everywhere: manage.placement.images_everywhere()?,
         advertise: manage.listen.advertised()?,
-        debug: global.debug,
         experimental: global.experimental,
     };
     // Opened here only to refuse a wrong URL before anything listens.

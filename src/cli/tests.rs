@@ -51,7 +51,7 @@ fn defaults_are_those_of_classic() {
     assert_eq!(config.overcommit.to_bits(), 0.05_f64.to_bits());
     assert_eq!(config.create_retry, 0);
     assert!(!config.cors && !config.refresh_on_node_filter);
-    assert!(!config.debug && !config.experimental);
+    assert!(!config.experimental);
     assert_eq!(config.container_name_refresh_filter, "");
     assert_eq!((config.images_everywhere, config.advertise), (None, None));
     assert!(config.server_tls.is_none() && config.engine_tls.is_none());
@@ -79,7 +79,7 @@ fn every_flag_is_taken_before_and_after_the_positional() {
     assert_eq!(config.failure_retry, 5);
     assert_eq!(config.refresh_min, config.refresh_max);
     assert!(config.cors && config.refresh_on_node_filter);
-    assert!(config.debug && config.experimental);
+    assert!(config.experimental);
     assert_eq!(config.container_name_refresh_filter, "web");
     assert_eq!(config.images_everywhere, Some(false));
     assert_eq!(config.advertise, Some(44));

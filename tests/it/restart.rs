@@ -83,10 +83,13 @@ fn create_and_crash(lab: &Lab, flotilla: &mut Flotilla) -> BTreeMap<String, Stri
 fn a_crash_amid_creates_loses_and_doubles_nothing() {
     let lab = Lab::start(&Spec::mixed()).unwrap();
     let mut flotilla = Flotilla::before(&lab);
+    let identity = |of: &Flotilla| Caller::new(of.addr()).get("/info").json()["ID"].clone();
+    let before = identity(&flotilla);
     let confirmed = create_and_crash(&lab, &mut flotilla);
     assert!(confirmed.len() >= CREATES / 4, "{}", confirmed.len());
 
     let flotilla = Flotilla::before(&lab);
+    assert_eq!(identity(&flotilla), before, "the cluster is the same");
     let caller = Caller::new(flotilla.addr());
     // An engine may still be at work on what it took before the crash.
     eventually(SETTLED, || {
