@@ -218,7 +218,9 @@ fn of_cluster(error: &cluster::Error) -> StatusCode {
         E::Refused(refused) if refused.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
         // As a name or a port that is taken: the request is right, the state does not allow it.
         E::Refused(_) => StatusCode::CONFLICT,
-        E::Unreachable { .. } | E::NoHealthyNode => StatusCode::SERVICE_UNAVAILABLE,
+        E::Unreachable { .. } | E::Unsure { .. } | E::NoHealthyNode => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         E::Engine(error) => of_engine(error),
         E::Image { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         E::Unknown { .. } => StatusCode::GATEWAY_TIMEOUT,

@@ -69,6 +69,23 @@ pub enum Error {
         /// `. Last known state: running`, or empty.
         state: String,
     },
+    /// No node that answers has it, and another one may.
+    #[error(
+        "{} on the nodes that answer; {node} has not answered since {since:.0} ({reason})",
+        not_found(kind, name)
+    )]
+    Unsure {
+        /// What kind of object.
+        kind: Kind,
+        /// What the user called it.
+        name: String,
+        /// A node that does not answer.
+        node: String,
+        /// Since when.
+        since: Timestamp,
+        /// What happened at the last try.
+        reason: String,
+    },
     /// No node answers at all.
     #[error("No healthy node available in the cluster")]
     NoHealthyNode,

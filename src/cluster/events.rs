@@ -1,5 +1,6 @@
 //! Events of all engines as one stream: history first, in the order of time, then what happens now.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,35 +19,40 @@ const HISTORY_DEADLINE: Duration = Duration::from_secs(5);
 pub struct Reader {
     history: std::vec::IntoIter<Arc<Event>>,
     /// What history ended with, so that the live stream does not repeat it.
-    told: std::collections::HashSet<(Arc<str>, i64, String, String)>,
+    told: HashSet<(Arc<str>, i64, String, String)>,
     live: broadcast::Receiver<Arc<Event>>,
 }
 
 impl Reader {
-    /// Starts reading: from `since` (nanoseconds since the Unix epoch) when given, else from now.
-    pub async fn open(cluster: &Cluster, since: Option<i64>, until: Option<i64>) -> Self {
-        // Subscribed before history is asked for, so that nothing falls between.
-        let live = cluster.subscribe();
-        let mut history = Vec::new();
-        if let Some(since) = since {
-            let members = cluster.members();
-            let asked = members.healthy().map(|(node, engine)| {
-                let (node, engine) = (Arc::clone(node), engine.clone());
-                async move { engine::history(&engine, &node, since, until, HISTORY_DEADLINE).await }
-            });
-            for result in join_all(asked).await {
-                match result {
-                    Ok(events) => history.extend(events.into_iter().map(Arc::new)),
-                    Err(error) => tracing::warn!(%error, "no event history from an engine"),
-                }
-            }
-            history.sort_by_key(|e| e.time_nano);
-        }
+    /// Starts reading from now.
+    pub fn open(cluster: &Cluster) -> Self {
         Self {
-            told: history.iter().map(|e| key(e)).collect(),
-            history: history.into_iter(),
-            live,
+            history: Vec::new().into_iter(),
+            told: HashSet::new(),
+            live: cluster.subscribe(),
         }
+    }
+
+    /// Reads what happened from `since` (nanoseconds since the Unix epoch) to be told first. The reader was opened
+    /// before, so nothing falls between.
+    #[must_use]
+    pub async fn with_history(mut self, cluster: &Cluster, since: i64, until: Option<i64>) -> Self {
+        let members = cluster.members();
+        let asked = members.healthy().map(|(node, engine)| {
+            let (node, engine) = (Arc::clone(node), engine.clone());
+            async move { engine::history(&engine, &node, since, until, HISTORY_DEADLINE).await }
+        });
+        let mut history = Vec::new();
+        for result in join_all(asked).await {
+            match result {
+                Ok(events) => history.extend(events.into_iter().map(Arc::new)),
+                Err(error) => tracing::warn!(%error, "no event history from an engine"),
+            }
+        }
+        history.sort_by_key(|e| e.time_nano);
+        self.told = history.iter().map(|e| key(e)).collect();
+        self.history = history.into_iter();
+        self
     }
 
     /// Returns the next event; `None` when the reader was too slow for the live stream.

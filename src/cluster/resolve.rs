@@ -120,15 +120,29 @@ pub fn image_holders<'a>(
 /// Finds the image that one reference means for everybody; see [`meant`].
 ///
 /// # Errors
-/// No healthy node has it.
+/// No node has it, or only nodes that do not answer.
 pub fn image<'a>(
     members: &'a Members,
     reference: &str,
 ) -> Result<(&'a Arc<Node>, &'a Engine, &'a Image), Error> {
-    meant(&image_holders(members, reference), reference).ok_or_else(|| Error::NotFound {
-        kind: Kind::Image,
-        name: reference.to_owned(),
-    })
+    if let Some(found) = meant(&image_holders(members, reference), reference) {
+        return Ok(found);
+    }
+    let holds = |node: &Node| node.image(reference).is_some();
+    Err(image_away(members, reference, holds))
+}
+
+/// Returns the error of an image that no healthy node has: whether one that does not answer does is told by `holds`.
+pub fn image_away(members: &Members, reference: &str, holds: impl Fn(&Node) -> bool) -> Error {
+    let object = format!("image \"{reference}\"");
+    let nodes = members.view.nodes().iter();
+    let mut holders = nodes.filter(|node| holds(node));
+    holders
+        .find_map(|node| away(node, &object, ""))
+        .unwrap_or_else(|| Error::NotFound {
+            kind: Kind::Image,
+            name: reference.to_owned(),
+        })
 }
 
 /// Chooses among the images of one name: the one that the tag came to last, as on one engine, where a tag moves. Of
@@ -237,6 +251,11 @@ pub fn volumes<'a>(members: &'a Members, name: &str) -> Vec<(&'a Arc<Node>, &'a 
         .collect()
 }
 
+/// Puts an object and the node with this key together; `None` when that has left the cluster.
+pub fn on_node<T>(members: &Members, key: &str, object: T) -> Option<Located<T>> {
+    located(members, members.view.by_key(key)?, object)
+}
+
 /// Puts an object and its engine together.
 fn located<T>(members: &Members, node: &Arc<Node>, object: T) -> Option<Located<T>> {
     Some(Located {
@@ -246,24 +265,48 @@ fn located<T>(members: &Members, node: &Arc<Node>, object: T) -> Option<Located<
     })
 }
 
+/// Returns the error of something on a node that does not answer; `None` when it does.
+fn away(node: &Node, object: &str, state: &str) -> Option<Error> {
+    match &node.health {
+        Health::Unhealthy { since, reason } => Some(Error::Unreachable {
+            object: object.to_owned(),
+            node: node.name.clone(),
+            since: *since,
+            reason: reason.clone(),
+            state: match state {
+                "" => String::new(),
+                state => format!(". Last known state: {state}"),
+            },
+        }),
+        Health::New | Health::Pending(_) | Health::Healthy | Health::Slow { .. } => None,
+    }
+}
+
+/// Returns the error of something that no node which answers has, and that one which does not answer may have.
+pub fn unsure(members: &Members, kind: Kind, name: &str) -> Option<Error> {
+    members.view.nodes().iter().find_map(|node| {
+        let Health::Unhealthy { since, reason } = &node.health else {
+            return None;
+        };
+        Some(Error::Unsure {
+            kind,
+            name: name.to_owned(),
+            node: node.name.clone(),
+            since: *since,
+            reason: reason.clone(),
+        })
+    })
+}
+
 impl<T> Located<T> {
     /// Lets through only what is on a node that answers.
     ///
     /// # Errors
     /// The node does not answer; `object` and `state` go into the message.
     pub fn reachable(self, object: &str, state: &str) -> Result<Self, Error> {
-        match &self.node.health {
-            Health::Unhealthy { since, reason } => Err(Error::Unreachable {
-                object: object.to_owned(),
-                node: self.node.name.clone(),
-                since: *since,
-                reason: reason.clone(),
-                state: match state {
-                    "" => String::new(),
-                    state => format!(". Last known state: {state}"),
-                },
-            }),
-            Health::New | Health::Pending(_) | Health::Healthy | Health::Slow { .. } => Ok(self),
+        match away(&self.node, object, state) {
+            Some(error) => Err(error),
+            None => Ok(self),
         }
     }
 }

@@ -141,6 +141,16 @@ impl Engine {
         let _ = self.commands.send(Command::Copied(tag.to_owned())).await;
     }
 
+    /// Has the engine looked at when a call takes long, and returns once it is no longer healthy, with the reason.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn silent(&self) -> String {
+        tokio::time::sleep(SILENCE).await;
+        self.suspect();
+        self.lost().await
+    }
+
     /// Returns once the engine is no longer healthy, with the reason.
     ///
     /// # Cancel safety

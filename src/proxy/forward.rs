@@ -40,15 +40,10 @@ pub(super) async fn send(
         true => "",
         false => "; whether it was carried out is unknown",
     };
-    let silent = async {
-        tokio::time::sleep(engine::SILENCE).await;
-        engine.suspect();
-        engine.lost().await
-    };
     tokio::select! {
         biased;
         answer = engine.client().send(request) => answer.inspect_err(|_| engine.suspect()),
-        reason = silent => Err(engine::Error::Lost {
+        reason = engine.silent() => Err(engine::Error::Lost {
             node: engine.client().key().to_string(),
             reason,
             outcome,

@@ -15,8 +15,8 @@ use crate::cluster::Members;
 use crate::engine::Refresh;
 use crate::model::{Container, splice};
 
-/// How long an engine may take to measure the sizes of its containers.
-const SIZE_DEADLINE: Duration = Duration::from_secs(60);
+/// How long an engine may take to measure the sizes of its containers, as long as it answers other questions.
+const SIZE_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Lists containers of all nodes.
 pub(in crate::api) async fn list(call: Call) -> Answer {
@@ -53,7 +53,10 @@ async fn with_sizes(members: &Members, rows: Vec<Row>, api: u16) -> Vec<Row> {
     let measured = members.healthy().map(|(node, engine)| {
         let path = crate::proxy::target::versioned(engine, api, "/containers/json", "all=1&size=1");
         async move {
-            let list = engine.client().get(&path, SIZE_DEADLINE).await.ok()?;
+            let list = tokio::select! {
+                measured = engine.client().get(&path, SIZE_DEADLINE) => measured.ok()?,
+                _ = engine.silent() => return None,
+            };
             let entries: Vec<&RawValue> = serde_json::from_slice(&list).ok()?;
             let spliced = entries.into_iter().filter_map(|entry| {
                 let id = crate::model::raw::Object::parse(entry.get())

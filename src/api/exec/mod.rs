@@ -8,8 +8,8 @@ use super::Api;
 use super::call::{Answer, Call, whole};
 use super::container::owner;
 use super::error::Error;
-use crate::cluster;
 use crate::cluster::error::Kind;
+use crate::cluster::{self, resolve};
 use crate::engine::Engine;
 use crate::net::body;
 
@@ -58,11 +58,11 @@ pub(super) async fn read(call: Call) -> Answer {
 async fn owner_of(api: &Api, id: &str) -> Result<Engine, Error> {
     let members = api.cluster.members();
     let execs = api.cluster.execs();
-    if let Some(engine) = execs
-        .owner(id)
-        .and_then(|key| members.engine(&key).cloned())
+    if let Some(key) = execs.owner(id)
+        && let Some(found) = resolve::on_node(&members, &key, ())
     {
-        return Ok(engine);
+        let object = format!("exec instance \"{id}\"");
+        return Ok(found.reachable(&object, "")?.engine);
     }
     let full = id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit());
     let mut asked: FuturesUnordered<_> = members
@@ -73,18 +73,28 @@ async fn owner_of(api: &Api, id: &str) -> Result<Engine, Error> {
             let path = format!("/exec/{}/json", id);
             async move {
                 let found = engine.client().get(&path, LOOK_DEADLINE).await;
-                found.ok().map(|_| (node, engine))
+                found.map(|_| (node, engine))
             }
         })
         .collect();
+    let mut silent = None;
     while let Some(found) = asked.next().await {
-        if let Some((node, engine)) = found {
-            execs.remember(id, &node.key);
-            return Ok(engine.clone());
+        match found {
+            Ok((node, engine)) => {
+                execs.remember(id, &node.key);
+                return Ok(engine.clone());
+            }
+            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {}
+            Err(error) => silent = Some(error),
         }
     }
-    Err(Error::Cluster(cluster::Error::NotFound {
-        kind: Kind::Exec,
-        name: id.to_owned(),
+    // Only who was asked and has it not makes it none.
+    let away = || resolve::unsure(&members, Kind::Exec, id).filter(|_| full);
+    Err(Error::Cluster(match silent {
+        Some(error) => error.into(),
+        None => away().unwrap_or_else(|| cluster::Error::NotFound {
+            kind: Kind::Exec,
+            name: id.to_owned(),
+        }),
     }))
 }

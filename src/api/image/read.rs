@@ -5,7 +5,6 @@ use super::missing;
 use crate::api::call::{Answer, Call, chunked};
 use crate::api::error::Error;
 use crate::cluster;
-use crate::cluster::error::Kind;
 use crate::cluster::resolve;
 use crate::engine::Engine;
 use crate::model::Node;
@@ -72,10 +71,7 @@ fn saver(call: &Call, names: &[&str]) -> Result<Engine, Error> {
     }
     for name in names {
         if !members.healthy().any(|(node, _)| holds(node, name)) {
-            let error = cluster::Error::NotFound {
-                kind: Kind::Image,
-                name: (*name).to_owned(),
-            };
+            let error = resolve::image_away(&members, name, |node| holds(node, name));
             return Err(missing::saved(error, name));
         }
     }

@@ -1,15 +1,16 @@
 //! `GET /events`: what happens on all nodes, as one stream.
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{Stream, StreamExt, stream};
 use http::{HeaderValue, Response, header};
+use tokio::time::Instant;
 
 use crate::api::call::{Answer, Call};
 use crate::api::event_filter::EventFilter;
 use crate::api::filters::Filters;
 use crate::api::timestamp::Window;
 use crate::cluster::events::Reader;
-use crate::net::body;
+use crate::net::body::{self, BodyError};
 
 /// Streams events: history from `since`, then live ones, to `until` or the client's end.
 pub(in crate::api) async fn stream(call: Call) -> Answer {
@@ -23,16 +24,38 @@ pub(in crate::api) async fn stream(call: Call) -> Answer {
     let wait = window
         .until
         .map(|u| std::time::Duration::try_from(u.duration_since(now)).unwrap_or_default());
-    let deadline = wait.map(|w| tokio::time::Instant::now() + w);
-    let reader = Reader::open(&call.api.cluster, since, until).await;
-    let events = stream::unfold((reader, filter), move |(mut reader, filter)| async move {
+    let deadline = wait.map(|w| Instant::now() + w);
+    let cluster = call.api.cluster.clone();
+    let reader = Reader::open(&cluster);
+    // The head goes out at once (wire rule W11): an engine's history may take its time.
+    let reader = async move {
+        match since {
+            None => reader,
+            Some(since) => reader.with_history(&cluster, since, until).await,
+        }
+    };
+    let events =
+        stream::once(reader).flat_map(move |reader| told(reader, filter.clone(), deadline));
+    let mut answer = Response::new(body::stream(events));
+    let json = HeaderValue::from_static("application/json");
+    answer.headers_mut().insert(header::CONTENT_TYPE, json);
+    Ok(answer)
+}
+
+/// Tells the events that pass the filter, one a line, until `deadline` or the end of the reader.
+fn told(
+    reader: Reader,
+    filter: EventFilter,
+    deadline: Option<Instant>,
+) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
+    stream::unfold((reader, filter), move |(mut reader, filter)| async move {
         loop {
             let event = match deadline {
                 None => reader.next().await?,
                 Some(at) => match reader.next_past() {
                     Some(event) => event,
                     // What is ready now happened after an end that is past.
-                    None if at <= tokio::time::Instant::now() => return None,
+                    None if at <= Instant::now() => return None,
                     None => tokio::time::timeout_at(at, reader.next()).await.ok()??,
                 },
             };
@@ -40,11 +63,7 @@ pub(in crate::api) async fn stream(call: Call) -> Answer {
                 return Some((Ok(line(&event.json)), (reader, filter)));
             }
         }
-    });
-    let mut answer = Response::new(body::stream(events));
-    let json = HeaderValue::from_static("application/json");
-    answer.headers_mut().insert(header::CONTENT_TYPE, json);
-    Ok(answer)
+    })
 }
 
 /// Ends an event with a newline, which classic left out.

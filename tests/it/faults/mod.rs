@@ -1,5 +1,6 @@
 //! One engine breaks in one way: the others do not feel it, users learn of it, and nothing is lost or doubled.
 
+mod away;
 mod cut;
 mod full;
 mod hung;
