@@ -14,6 +14,8 @@ use crate::model::{Image, Network, Volume};
 
 /// Inspects that run at once on one engine.
 const INSPECTS: usize = 8;
+/// Containers asked for in one list: a filter names each with some 70 bytes, and a request target has 64 KiB.
+const NAMED: usize = 256;
 
 /// Reads objects from one engine with one API version.
 #[derive(Clone, Debug)]
@@ -41,12 +43,12 @@ impl Fetch {
 
     /// Reads these containers; one that is gone is missing in the answer.
     pub(crate) async fn some(&self, ids: &[Arc<str>]) -> Result<Vec<Found>, Error> {
-        let filter = serde_json::json!({ "id": ids }).to_string();
-        let filter: String = form_urlencoded::byte_serialize(filter.as_bytes()).collect();
-        let list = self
-            .get(&format!("/containers/json?all=1&filters={filter}"))
-            .await?;
-        self.with_details(&list).await
+        let mut found = Vec::new();
+        for path in lists_of(ids) {
+            let list = self.get(&path).await?;
+            found.extend(self.with_details(&list).await?);
+        }
+        Ok(found)
     }
 
     /// Reads all images, intermediate ones marked.
@@ -98,6 +100,15 @@ impl Fetch {
     }
 }
 
+/// Returns the paths of lists that together have these containers and no others.
+fn lists_of(ids: &[Arc<str>]) -> impl Iterator<Item = String> {
+    ids.chunks(NAMED).map(|ids| {
+        let filter = serde_json::json!({ "id": ids }).to_string();
+        let filter: String = form_urlencoded::byte_serialize(filter.as_bytes()).collect();
+        format!("/containers/json?all=1&filters={filter}")
+    })
+}
+
 /// Cuts a container list into its entries with their IDs.
 fn entries(list: &Bytes) -> serde_json::Result<Vec<(String, String)>> {
     #[derive(serde::Deserialize)]
@@ -112,4 +123,21 @@ fn entries(list: &Bytes) -> serde_json::Result<Vec<(String, String)>> {
             Ok((id, entry.get().to_owned()))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_containers_are_asked_for_each_target_is_one_that_can_be_sent() {
+        let ids: Vec<Arc<str>> = (0..2000).map(|n| format!("{n:064x}").into()).collect();
+        let paths: Vec<String> = lists_of(&ids).collect();
+        for path in &paths {
+            assert!(path.parse::<http::Uri>().is_ok(), "{} bytes", path.len());
+        }
+        let all = paths.concat();
+        assert!(ids.iter().all(|id| all.contains(&**id)));
+        assert_eq!(lists_of(&[]).count(), 0);
+    }
 }
