@@ -90,6 +90,29 @@ fn a_body_of_70_megabytes_is_too_large() {
 }
 
 #[test]
+fn swarm_bodies_that_are_no_objects_are_refused_in_the_engines_words() {
+    let flotilla = flotilla();
+    for (path, kind) in [
+        ("/swarm/init", "InitRequest"),
+        ("/swarm/join", "JoinRequest"),
+    ] {
+        for (body, what) in [
+            ("[]", "array"),
+            ("1", "number"),
+            (r#""x""#, "string"),
+            ("true", "bool"),
+        ] {
+            let answer = call_json(flotilla.addr(), "POST", path, body);
+            assert_eq!(answer.status(), 400, "{path} {body}");
+            let words = format!(
+                "invalid JSON: json: cannot unmarshal {what} into Go value of type swarm.{kind}"
+            );
+            assert_eq!(answer.message(), words);
+        }
+    }
+}
+
+#[test]
 fn versions_out_of_range_are_refused_in_the_engines_words() {
     let flotilla = flotilla();
     let old = call(flotilla.addr(), "GET", "/v1.12/info");

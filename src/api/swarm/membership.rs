@@ -25,7 +25,7 @@ const MANAGERS: usize = 3;
 
 /// Makes a swarm-mode cluster of all engines that answer: the first makes it, the others join.
 pub(in crate::api) async fn init(mut call: Call) -> Answer {
-    let asked = read(&mut call).await?;
+    let asked = read(&mut call, "InitRequest").await?;
     let members = call.members();
     let mut nodes: Vec<(Arc<Node>, Engine)> = members
         .healthy()
@@ -87,7 +87,7 @@ pub(in crate::api) async fn init(mut call: Call) -> Answer {
 
 /// Makes all engines that are in no swarm-mode cluster join one.
 pub(in crate::api) async fn join(mut call: Call) -> Answer {
-    let asked = read(&mut call).await?;
+    let asked = read(&mut call, "JoinRequest").await?;
     let members = call.members();
     let mut joined = Vec::new();
     for (node, engine) in members.healthy().filter(|(n, _)| !n.is_in_swarm()) {
@@ -161,10 +161,22 @@ pub(in crate::api) async fn leave(call: Call) -> Answer {
     }
 }
 
-/// Reads the body.
-async fn read(call: &mut Call) -> Result<Value, Error> {
+/// Reads the body, an object of what Go calls `kind`.
+async fn read(call: &mut Call, kind: &str) -> Result<Value, Error> {
     let text = call.read_body().await?;
-    serde_json::from_slice(&text).map_err(|e| Error::Bad(format!("invalid JSON: {e}")))
+    let body = serde_json::from_slice(&text);
+    let body = body.map_err(|e| Error::Bad(format!("invalid JSON: {e}")))?;
+    let other = match &body {
+        // As in Go, nothing is an object without fields.
+        Value::Null | Value::Object(_) => return Ok(body),
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+    };
+    Err(Error::Bad(format!(
+        "invalid JSON: json: cannot unmarshal {other} into Go value of type swarm.{kind}"
+    )))
 }
 
 /// Says on which address this engine listens and is found: its own, since each has another.
