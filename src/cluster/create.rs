@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request as HttpRequest, StatusCode, header};
 
+use super::endpoints::Split;
 use super::reservation::{Lost, Reservation};
 use super::spec::Spec;
 use super::supply::{Supply, Wanted};
@@ -99,7 +100,7 @@ pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
                     // The machine's fault, not the request's: always worth another.
                     Some(lacks) => engine.created(Err(lacks.to_owned())),
                     None if retries > 0 => retries -= 1,
-                    None => return finish(&cluster, &engine, reservation, answer).await,
+                    None => return finish(&cluster, &engine, &create, reservation, answer).await,
                 }
                 unreachable.push(Arc::clone(&node.key));
                 last = Some(refused(&cluster, &engine, &create, &answer).await);
@@ -109,7 +110,7 @@ pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
                     engine.created(Ok(()));
                 }
                 let answer = with_warnings(answer, &notes);
-                return finish(&cluster, &engine, reservation, answer).await;
+                return finish(&cluster, &engine, &create, reservation, answer).await;
             }
             Err(error) if error.is_unsent() => {
                 engine.suspect();
@@ -241,15 +242,16 @@ fn choose(
 /// Sends the create and reads the answer.
 async fn bind(engine: &Engine, create: &Create) -> Result<Answer, engine::Error> {
     let client = engine.client();
-    let facts = &engine.node().facts;
-    let api = create.api.clamp(facts.api_min, facts.api_max);
+    let api = api_for(engine, create);
+    let split = Split::of(&create.spec.body, create.api, api);
+    let body = split.map_or_else(|| create.spec.body.clone(), |s| s.body);
     let name = create.spec.request.name.as_deref();
     let name = name.map_or_else(String::new, |name| {
         let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
         format!("name={name}")
     });
     let query = &create.query;
-    let mut request = HttpRequest::new(body::full(create.spec.body.clone()));
+    let mut request = HttpRequest::new(body::full(body));
     *request.method_mut() = http::Method::POST;
     *request.uri_mut() = client.uri(&format!("/v1.{api}/containers/create?{name}{query}"))?;
     *request.headers_mut() = create.headers.clone();
@@ -285,6 +287,23 @@ async fn bind(engine: &Engine, create: &Create) -> Result<Answer, engine::Error>
     })
 }
 
+/// Returns the API version, as minor number, at which an engine is sent a create.
+fn api_for(engine: &Engine, create: &Create) -> u16 {
+    let facts = &engine.node().facts;
+    create.api.clamp(facts.api_min, facts.api_max)
+}
+
+/// Does on the engine what is left of a create after its container is there.
+///
+/// # Errors
+/// It cannot be done, and the container is removed again.
+async fn complete(engine: &Engine, create: &Create, id: &str) -> Result<(), engine::Error> {
+    match Split::of(&create.spec.body, create.api, api_for(engine, create)) {
+        Some(split) => split.complete(engine, id).await,
+        None => Ok(()),
+    }
+}
+
 /// Returns when an answer to a create is not worth waiting for: the engine is unhealthy, or its events have shown the
 /// container and the answer must be lost.
 async fn hopeless(engine: &Engine, identity: &str) {
@@ -301,6 +320,7 @@ async fn hopeless(engine: &Engine, identity: &str) {
 async fn finish(
     cluster: &Cluster,
     engine: &Engine,
+    create: &Create,
     reservation: Reservation,
     answer: Answer,
 ) -> Result<Answer, Error> {
@@ -312,7 +332,13 @@ async fn finish(
     if answer.status == StatusCode::CREATED
         && let Ok(Created { id }) = serde_json::from_slice(&answer.body)
     {
+        let completed = complete(engine, create, &id).await;
         show(cluster, engine, &id).await;
+        // Not as it came: a 404 would make the docker CLI pull the image and try again.
+        completed.map_err(|error| match error {
+            engine::Error::Status { message, .. } => Error::Conflict(message),
+            other => Error::Engine(other),
+        })?;
     }
     drop(reservation);
     Ok(answer)
@@ -353,7 +379,13 @@ async fn settled(
     tracing::warn!(node = %node.name, identity, %error, "outcome of a create is unknown");
     let (cluster, wanted) = (cluster.clone(), identity.clone());
     let looking = tokio::spawn(async move {
-        let found = look_for(&engine, &wanted).await;
+        let mut found = look_for(&engine, &wanted).await;
+        if let Some(id) = &found
+            && let Err(error) = complete(&engine, &create, id).await
+        {
+            tracing::warn!(container = id, %error, "a create cannot be completed");
+            found = None;
+        }
         if let Some(id) = &found {
             show(&cluster, &engine, id).await;
         }

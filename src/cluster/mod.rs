@@ -5,6 +5,7 @@
 
 pub mod builds;
 pub mod create;
+mod endpoints;
 pub mod error;
 pub mod events;
 pub mod execs;

@@ -31,4 +31,5 @@ mod restart;
 mod sdk;
 mod transparency;
 mod upkeep;
+mod versions;
 mod wire;
