@@ -41,17 +41,8 @@ esac
 [ "$(id -u)" = 0 ] || fail "must run as root, since it starts real engines in network namespaces"
 
 say "Rust"
-[ -d "$HOME/.cargo/bin" ] && PATH=$PATH:$HOME/.cargo/bin
-if ! command -v cargo >/dev/null; then
-  apt-get -qq update </dev/null || true
-  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y rustup gcc libc6-dev </dev/null >/dev/null 2>&1 &&
-    rustup default stable || fail "needs cargo 1.95 or newer: install Rust from rustup.rs, then run this again"
-fi
-minimum=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
-found=$(cargo --version | cut -d' ' -f2)
-[ "$(printf '%s\n' "$minimum" "$found" | sort -V | head -n 1)" = "$minimum" ] ||
-  fail "needs cargo $minimum or newer, and this is $found: run 'rustup update', then run this again"
-echo "cargo $found"
+. tests/lab/toolchain.sh
+cargo --version
 
 say "Engines and clients (Debian packages)"
 tests/lab/packages.sh

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::support::clients::Clients;
+use crate::support::clients::{Clients, lacks, needs};
 use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Engine, Lab, Spec, eventually, output};
 
@@ -52,21 +52,20 @@ fn ways<'a>(lab: &'a Lab, flotilla: &'a Flotilla) -> Vec<Way<'a>> {
         docker.env("DOCKER_BUILDKIT", kit).arg("build");
         docker
     };
-    vec![
-        (
-            "classic28",
-            Box::new(move || with(clients().docker_28().unwrap(), "0")),
-        ),
+    let mut ways: Vec<Way<'a>> = vec![
+        ("classic28", Box::new(move || with(clients().docker(), "0"))),
         (
             "classic20",
             Box::new(move || with(clients().docker_20(), "0")),
         ),
         ("kit20", Box::new(move || with(clients().docker_20(), "1"))),
-        (
-            "buildx",
-            Box::new(move || with(clients().docker_28().unwrap(), "1")),
-        ),
-    ]
+        ("buildx", Box::new(move || with(clients().docker(), "1"))),
+    ];
+    if let Some(why) = lacks("plugins") {
+        println!("without buildx: {why}");
+        ways.pop();
+    }
+    ways
 }
 
 /// Runs a command and returns all that it wrote.
@@ -266,6 +265,7 @@ fn secrets_and_ssh_agents_reach_a_build_through_the_tunnel() {
 
 #[test]
 fn buildx_clients_at_once_stay_apart() {
+    needs!("plugins");
     let lab = Lab::start(&Spec::mixed()).unwrap();
     let port = {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -367,6 +367,7 @@ fn project(folder: &Path, word: &str) {
 
 #[test]
 fn compose_builds_and_comes_up_with_what_it_built() {
+    needs!("plugins");
     let (lab, flotilla) = start();
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("yard");

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::clients::needs;
 use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Lab, Spec, output};
 
@@ -49,6 +50,7 @@ fn compose(flotilla: &Flotilla, lab: &Lab, folder: &Path, args: &[&str]) -> Stri
 
 #[test]
 fn a_project_lives_and_leaves_nothing_behind_on_any_engine() {
+    needs!("plugins");
     let lab = Lab::start(&Spec::mixed()).unwrap();
     let flotilla = Flotilla::before(&lab);
     let folder = project(&lab, "shop");
@@ -106,6 +108,7 @@ fn a_project_lives_and_leaves_nothing_behind_on_any_engine() {
 
 #[test]
 fn the_published_port_answers_where_docker_says_it_does() {
+    needs!("plugins");
     let lab = Lab::start(&Spec::mixed()).unwrap();
     let flotilla = Flotilla::before(&lab);
     let folder = project(&lab, "port");
@@ -120,6 +123,7 @@ fn the_published_port_answers_where_docker_says_it_does() {
 
 #[test]
 fn a_second_up_says_that_all_is_running() {
+    needs!("plugins");
     let lab = Lab::start(&Spec::mixed()).unwrap();
     let flotilla = Flotilla::before(&lab);
     let folder = project(&lab, "twice");
@@ -165,6 +169,7 @@ fn a_service_that_changed_takes_its_own_port_and_room() {
 
 #[test]
 fn two_projects_live_side_by_side() {
+    needs!("plugins");
     let lab = Lab::start(&Spec::mixed()).unwrap();
     let flotilla = Flotilla::before(&lab);
     let folders = [("left", "18081:80"), ("right", "18082:80")].map(|(name, port)| {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use crate::support::clients::needs;
 use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Lab, Spec, output};
 
@@ -47,6 +48,7 @@ fn project(lab: &Lab, page: &str) -> PathBuf {
 
 #[test]
 fn a_project_of_compose_1_lives_and_leaves_nothing_behind() {
+    needs!("compose-1");
     let lab = Lab::start(&Spec::mixed()).unwrap();
     let flotilla = Flotilla::before(&lab);
     let folder = project(&lab, "served");

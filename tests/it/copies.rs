@@ -30,7 +30,7 @@ impl Scene {
 
     /// Runs the docker CLI through Flotilla.
     fn docker(&self, args: &[&str]) -> Result<String, String> {
-        let mut docker = self.flotilla.clients(&self.lab).docker_28().unwrap();
+        let mut docker = self.flotilla.clients(&self.lab).docker();
         output(docker.args(args))
             .map(|s| s.trim().to_owned())
             .map_err(|e| e.to_string())

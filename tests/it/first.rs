@@ -9,7 +9,7 @@ use crate::support::lab::{Lab, Spec, output};
 fn containers_land_on_all_nodes_and_are_seen_as_one() {
     let lab = Lab::start(&Spec::mixed()).unwrap();
     let flotilla = Flotilla::before(&lab);
-    let docker = || flotilla.clients(&lab).docker_28().unwrap();
+    let docker = || flotilla.clients(&lab).docker();
     for _ in 0..3 {
         let run = [
             "run",

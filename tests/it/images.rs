@@ -16,7 +16,7 @@ fn has(engine: &Engine, name: &str) -> bool {
 
 /// Runs the docker CLI through Flotilla and returns what it prints.
 fn docker(flotilla: &Flotilla, lab: &Lab, args: &[&str]) -> Result<String, String> {
-    let mut docker = flotilla.clients(lab).docker_28().unwrap();
+    let mut docker = flotilla.clients(lab).docker();
     output(docker.args(args)).map_err(|e| e.to_string())
 }
 
@@ -196,7 +196,7 @@ fn a_pull_ends_in_the_words_and_with_the_code_of_one_engine() {
     let missing = format!("{}/worded:none", lab.registry().unwrap());
     for old in [false, true] {
         let docker = |clients: &Clients<'_>| match old {
-            false => clients.docker_28().unwrap(),
+            false => clients.docker(),
             true => clients.docker_20(),
         };
         let (code, last) = ended(docker(&through).args(["pull", &image]));
@@ -226,8 +226,8 @@ fn an_image_in_use_is_refused_as_by_one_engine_and_stays_everywhere() {
     docker_ok(&flotilla, &lab, &[&run[..], &wish].concat());
     let straight = Clients::new(format!("tcp://{}", lab.engine("node1").address()), &lab);
     let same = |args: &[&str]| {
-        let through = ended(flotilla.clients(&lab).docker_28().unwrap().args(args));
-        let direct = ended(straight.docker_28().unwrap().args(args));
+        let through = ended(flotilla.clients(&lab).docker().args(args));
+        let direct = ended(straight.docker().args(args));
         assert_eq!(through, direct, "{args:?}");
         assert_eq!(through.0, Some(1));
         assert!(lab.engines().iter().all(|e| has(e, "used:1")), "{args:?}");

@@ -67,10 +67,10 @@ fn one_flotilla_serves_tcp_and_a_socket() {
     let mode = fs::metadata(&socket).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o660, "only its owner and group may use it");
     let create = ["create", "--name", "both", "busybox"];
-    output(flotilla.clients(&lab).docker_28().unwrap().args(create)).unwrap();
+    output(flotilla.clients(&lab).docker().args(create)).unwrap();
     let list = ["ps", "-a", "--format", "{{.Names}}"];
     let over_socket = Clients::new(&host, &lab);
-    for mut docker in [over_socket.docker_28().unwrap(), over_socket.docker_20()] {
+    for mut docker in [over_socket.docker(), over_socket.docker_20()] {
         assert!(output(docker.args(list)).unwrap().contains("both"));
     }
 }
@@ -117,7 +117,7 @@ impl Tls {
 
     /// Returns a docker CLI that shows the client's certificate.
     fn docker(&self) -> Command {
-        let mut docker = self.flotilla.clients(&self.lab).docker_28().unwrap();
+        let mut docker = self.flotilla.clients(&self.lab).docker();
         docker
             .env("DOCKER_TLS_VERIFY", "1")
             .env("DOCKER_CERT_PATH", self.folder.path().join("client"));
@@ -181,7 +181,7 @@ fn clients_without_a_certificate_of_our_authority_are_refused() {
     certificates(other.path());
     tls.ping(Some(&other.path().join("client"))).unwrap_err();
     // Plain HTTP gets nothing either.
-    let mut plain = tls.flotilla.clients(&tls.lab).docker_28().unwrap();
+    let mut plain = tls.flotilla.clients(&tls.lab).docker();
     output(plain.arg("version")).unwrap_err();
     // All of these fail for the reason they name: a good certificate is let in.
     let good = tls.ping(Some(&tls.folder.path().join("client")));
@@ -250,7 +250,7 @@ fn engines_come_and_go_with_the_lines_of_a_file() {
     fs::write(&draft, format!("{first}\n{second}\n")).unwrap();
     fs::rename(&draft, &list).unwrap();
     wait_for(&flotilla, &["node0", "node1"]);
-    let docker = || flotilla.clients(&lab).docker_28().unwrap();
+    let docker = || flotilla.clients(&lab).docker();
     let on_second = "constraint:node==node1";
     output(docker().args(["create", "--name", "there", "-e", on_second, "busybox"])).unwrap();
 

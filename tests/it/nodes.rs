@@ -8,7 +8,7 @@ use crate::support::lab::{Lab, Spec, output};
 
 /// Runs the docker CLI 28 through Flotilla.
 fn docker(flotilla: &Flotilla, lab: &Lab, args: &[&str]) -> Result<String, String> {
-    let mut docker = flotilla.clients(lab).docker_28().unwrap();
+    let mut docker = flotilla.clients(lab).docker();
     output(docker.args(args))
         .map(|s| s.trim().to_owned())
         .map_err(|e| e.to_string())
@@ -102,7 +102,7 @@ fn the_engines_are_listed_as_nodes() {
     let flotilla = Flotilla::before(&lab);
     for cli in ["docker_28", "docker_20"] {
         let mut docker = match cli {
-            "docker_28" => flotilla.clients(&lab).docker_28().unwrap(),
+            "docker_28" => flotilla.clients(&lab).docker(),
             _ => flotilla.clients(&lab).docker_20(),
         };
         let format = "{{.Hostname}} {{.Status}} {{.Availability}} {{.EngineVersion}}";

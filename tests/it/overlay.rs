@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::caller::{Caller, on};
+use crate::support::clients::needs;
 use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Lab, Spec, eventually, output};
 
@@ -64,7 +65,7 @@ fn joined() -> (Lab, Flotilla) {
 }
 
 fn docker(flotilla: &Flotilla, lab: &Lab, args: &[&str]) -> Result<String, String> {
-    let mut docker = flotilla.clients(lab).docker_28().unwrap();
+    let mut docker = flotilla.clients(lab).docker();
     output(docker.args(args)).map_err(|e| e.to_string())
 }
 
@@ -175,6 +176,7 @@ services:
 
 #[test]
 fn a_compose_projects_replicas_spread_and_are_reached_by_name() {
+    needs!("plugins");
     let (lab, flotilla) = joined();
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("wide");

@@ -45,7 +45,7 @@ fn a_prune_clears_every_node_and_keeps_what_is_used() {
     let (lab, flotilla) = start(&[]);
     let caller = Caller::new(flotilla.addr());
     let docker = |args: &[&str]| {
-        let mut docker = flotilla.clients(&lab).docker_28().unwrap();
+        let mut docker = flotilla.clients(&lab).docker();
         output(docker.args(args)).unwrap()
     };
     for node in NODES {
@@ -242,7 +242,7 @@ fn disk_usage_is_that_of_all_engines() {
         volumes.iter().all(|v| v["UsageData"]["RefCount"] == 1),
         "{volumes:?}"
     );
-    let mut docker = flotilla.clients(&lab).docker_28().unwrap();
+    let mut docker = flotilla.clients(&lab).docker();
     let told = output(docker.args([
         "system",
         "df",
@@ -272,7 +272,7 @@ fn plugins_are_kept_on_all_nodes_alike() {
     let lab = Lab::start(&Spec::mixed().registry()).unwrap();
     let flotilla = Flotilla::before(&lab);
     let docker = |args: &[&str]| {
-        let mut docker = flotilla.clients(&lab).docker_28().unwrap();
+        let mut docker = flotilla.clients(&lab).docker();
         output(docker.args(args)).map_err(|e| e.to_string())
     };
     let folder = tempfile::tempdir().unwrap();

@@ -25,6 +25,14 @@ impl<'a> Clients<'a> {
         }
     }
 
+    /// Returns the docker CLI that most tests use: 28, or 20.10 where there is no 28, which is then printed.
+    pub(crate) fn docker(&self) -> Command {
+        self.docker_28().unwrap_or_else(|why| {
+            println!("{why}, so 20.10 runs in its place");
+            self.docker_20()
+        })
+    }
+
     /// Returns the docker CLI 28, which also has `docker compose` and `docker buildx` where they are installed.
     ///
     /// # Errors
@@ -64,6 +72,11 @@ impl<'a> Clients<'a> {
     pub(crate) fn python(&self) -> Result<Command, String> {
         let python = self.cache.python().ok_or_else(|| missing("docker-py"))?;
         Ok(self.aim(Command::new(python)))
+    }
+
+    /// Returns Debian's own Python, which has no package of its own.
+    pub(crate) fn plain_python(&self) -> Command {
+        self.aim(Command::new("python3"))
     }
 
     /// Returns a Node.js that has the packages `dockerode` and `testcontainers`.
@@ -106,6 +119,22 @@ impl<'a> Clients<'a> {
         command
     }
 }
+
+/// Says why tests that need an optional part (`plugins`, `compose-1`, `python`, `node`) have nothing to do; `None` when it is there.
+pub(crate) fn lacks(part: &str) -> Option<String> {
+    (!Cache::locate().has_part(part)).then(|| missing(part))
+}
+
+/// Ends a test whose optional parts are not installed, and prints which one.
+macro_rules! needs {
+    ($($part:literal),+) => {
+        $(if let Some(why) = $crate::support::clients::lacks($part) {
+            println!("skipped: {why}");
+            return;
+        })+
+    };
+}
+pub(crate) use needs;
 
 fn missing(client: &str) -> String {
     format!("{client} is not installed here: tests/lab/packages.sh could not fetch it")

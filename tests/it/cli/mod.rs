@@ -171,7 +171,7 @@ impl Ran {
 /// Returns the client of that release.
 fn of(clients: &Clients<'_>, cli: Cli) -> Command {
     match cli {
-        Cli::V28 => clients.docker_28().unwrap(),
+        Cli::V28 => clients.docker(),
         Cli::V20 => clients.docker_20(),
     }
 }

@@ -13,10 +13,10 @@ fn a_killed_engine_ends_its_streams_and_comes_back_with_its_containers() {
     let scene = Scene::start();
     let (id, caller) = (scene.ids[1].clone(), scene.caller.clone());
     let clients = scene.flotilla.clients(&scene.lab);
-    let mut exec = clients.docker_28().unwrap();
+    let mut exec = clients.docker();
     exec.args(["exec", &id, "sleep", "500"]);
     let exec = aside(move || output(&mut exec));
-    let mut wait = clients.docker_28().unwrap();
+    let mut wait = clients.docker();
     wait.args(["wait", &id]);
     let wait = aside(move || output(&mut wait));
     let mut logs = caller.open(&format!("/containers/{id}/logs?follow=1&stdout=1"));

@@ -5,7 +5,7 @@ mod typed;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::clients::Clients;
+use crate::support::clients::{Clients, needs};
 use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Lab, Spec, output};
 
@@ -29,16 +29,19 @@ fn whole(name: &str, client: impl Fn(&Clients<'_>, &Lab) -> Result<Command, Stri
 
 #[test]
 fn docker_py_runs_execs_and_moves_archives() {
+    needs!("python");
     whole("whole.py", |clients, _| clients.python());
 }
 
 #[test]
 fn dockerode_attaches_with_and_without_an_upgrade() {
+    needs!("node");
     whole("whole.js", |clients, _| clients.node());
 }
 
 #[test]
 fn testcontainers_starts_waits_for_and_stops_what_tests_need() {
+    needs!("node");
     whole("containers.js", |clients, lab| {
         let mut node = clients.node()?;
         let engine = lab.engine("node1").address();

@@ -132,7 +132,8 @@ impl Cache {
             .then(|| self.folder.join(part).join(file))
     }
 
-    fn has_part(&self, part: &str) -> bool {
+    /// Tells whether `packages.sh` has made a part.
+    pub(crate) fn has_part(&self, part: &str) -> bool {
         self.folder.join(part).join(".version").exists()
     }
 }
