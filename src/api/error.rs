@@ -96,6 +96,14 @@ pub(super) enum Error {
     /// An engine failed.
     #[error(transparent)]
     Engine(#[from] engine::Error),
+    /// Every engine failed: how the first did, and the words of all.
+    #[error("{message}")]
+    Everywhere {
+        /// What gives the status.
+        first: engine::Error,
+        /// What they say, once where they say the same.
+        message: String,
+    },
     /// A bug of ours; the log has the details.
     #[error("internal error: {0}")]
     Internal(String),
@@ -134,7 +142,7 @@ impl Error {
             }
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Cluster(error) => of_cluster(error),
-            Self::Engine(error) => of_engine(error),
+            Self::Engine(error) | Self::Everywhere { first: error, .. } => of_engine(error),
             Self::Spec(BadSpec::Write(_)) | Self::Fault(_) | Self::Internal(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -234,6 +242,7 @@ fn of_engine(error: &engine::Error) -> StatusCode {
         E::Connect { .. } | E::Broken { .. } | E::Answer { .. } => StatusCode::BAD_GATEWAY,
         E::Timeout { .. } | E::Lost { .. } => StatusCode::GATEWAY_TIMEOUT,
         E::Status { status, .. } => *status,
+        E::Told { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -7,22 +7,18 @@ use std::collections::HashMap;
 
 use http::StatusCode;
 use serde_json::Value;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::broadcast::{self, Asked, Done};
 use super::call::{Answer, Call, whole};
 use super::error::Error;
 use super::image::fan_in::{self, FanIn};
-use super::image::load::{feed_all, from_queue};
+use super::image::load::{feed, feed_all};
 use super::image::pull::{Job, first_then_stream};
 use crate::cluster;
 use crate::engine::{self, Engine};
 use crate::net::body;
 use crate::proxy::target;
-
-/// Chunks of an archive that may wait for one node.
-const CHUNKS: usize = 4;
 
 /// Lists the plugins of all nodes, each once; enabled is what is enabled wherever it is.
 pub(super) async fn list(call: Call) -> Answer {
@@ -82,11 +78,11 @@ pub(super) async fn create(mut call: Call) -> Answer {
     let mut work = JoinSet::new();
     let mut feeds = Vec::new();
     for (number, (node, engine)) in engines.into_iter().enumerate() {
-        let (feed, chunks) = mpsc::channel(CHUNKS);
-        feeds.push(Some(feed));
+        let (feed, part, ended) = feed();
+        feeds.push(feed);
         let asked = asked.clone();
         work.spawn(async move {
-            let part = from_queue(chunks);
+            let _ended = ended;
             let result = asked.one(&engine, &asked.query, part).await;
             (number, Done { node, result })
         });

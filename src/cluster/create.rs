@@ -12,7 +12,7 @@ use http::{HeaderMap, Request as HttpRequest, StatusCode, header};
 use super::endpoints::Split;
 use super::reservation::{Lost, Reservation};
 use super::spec::Spec;
-use super::supply::{Supply, Wanted};
+use super::supply::{Source, Supply, Wanted};
 use super::{Cluster, Error, Members, settle, transfer};
 use crate::engine::{self, Engine, Refresh};
 use crate::model::raw::Object;
@@ -166,18 +166,52 @@ async fn supply(
     create: &Create,
     supply: Supply,
 ) -> Result<(), Error> {
-    let reference = &create.spec.request.image;
     let headers = &create.headers;
+    let moved = Arc::default();
+    let pull = || async {
+        let pull = transfer::Pull {
+            reference: create.spec.request.image.clone(),
+            platform: platform(&create.query),
+            auth: headers.get(transfer::AUTH).cloned(),
+        };
+        transfer::pull(cluster, engine, &pull).await
+    };
+    let copy = |source: Box<Source>| {
+        let moved = &moved;
+        async move { transfer::copy(cluster, engine, &source, moved).await }
+    };
     match supply {
         Supply::Here => Ok(()),
-        Supply::Copy(source) => transfer::copy(cluster, engine, &source).await,
-        Supply::Pull => transfer::pull(cluster, engine, reference, headers).await,
-        Supply::Nowhere if headers.contains_key("x-registry-auth") => {
-            transfer::pull(cluster, engine, reference, headers).await
+        // Who brings credentials means what the registry has.
+        Supply::Copy(source) if headers.contains_key(transfer::AUTH) => {
+            or_else(pull(), copy(source)).await
         }
+        Supply::Copy(source) => or_else(copy(source), pull()).await,
+        Supply::Pull => pull().await,
+        Supply::Nowhere if headers.contains_key(transfer::AUTH) => pull().await,
         // The engine says in its own words that it has none; clients then pull and come again.
         Supply::Nowhere => Ok(()),
     }
+}
+
+/// Tries one way to bring an image and then the other; the error tells of both.
+async fn or_else(
+    one: impl Future<Output = Result<(), Error>>,
+    other: impl Future<Output = Result<(), Error>>,
+) -> Result<(), Error> {
+    let Err(first) = one.await else {
+        return Ok(());
+    };
+    other.await.map_err(|second| first.and(second))
+}
+
+/// Returns the platform that the rest of a query asks for.
+fn platform(query: &str) -> String {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let found = pairs.find(|(key, _)| key == "platform");
+    found
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
 }
 
 /// A node, what it still needs, and the promise that it is ours.

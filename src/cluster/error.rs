@@ -128,6 +128,33 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Adds to why an image could not be brought in one way why it could not in another.
+    pub(super) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (
+                Self::Image {
+                    image,
+                    node,
+                    how,
+                    reason,
+                },
+                Self::Image {
+                    how: second,
+                    reason: why,
+                    ..
+                },
+            ) => Self::Image {
+                image,
+                node,
+                how,
+                reason: format!("{reason}; and it could not be {second}: {why}"),
+            },
+            (one, _) => one,
+        }
+    }
+}
+
 /// Kinds of objects, in the engine's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt};
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -20,39 +20,68 @@ use crate::engine::{self, Engine, Refresh};
 use crate::model::image;
 use crate::net::body::{self, Body};
 
-/// Copies that run at once over all nodes.
-const COPIES: usize = 8;
+/// Copies that run at once over all nodes, and pulls.
+const AT_ONCE: usize = 8;
 /// How often a copy tells in the log how far it is.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
+/// How long a copy may stand still: an engine writes a large layer to its disk without a word.
+const COPY_SILENCE: Duration = Duration::from_secs(600);
+/// How long a pull may say nothing: engines tell of each piece that comes.
+const PULL_SILENCE: Duration = Duration::from_secs(180);
+
 /// The longest line of an engine's progress that is read.
 const LINE_LIMIT: usize = 4 << 20;
+/// The header with a registry's credentials.
+pub const AUTH: HeaderName = HeaderName::from_static("x-registry-auth");
 
 /// What became of a transfer.
 type Outcome = Result<(), Arc<str>>;
 
-/// The transfers under way, by the taker's key and what it is to get; clones share them.
+/// What makes two transfers the same one; those of one image under two names are two, since each brings its name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    /// An image, by ID and name, on its way to the engine with this key.
+    Copy {
+        to: Arc<str>,
+        id: String,
+        name: String,
+    },
+    /// A pull; who comes with other credentials may be refused what these are given.
+    Pull {
+        to: Arc<str>,
+        query: String,
+        auth: Option<HeaderValue>,
+    },
+}
+
+/// The transfers under way; clones share them.
 #[derive(Clone, Debug)]
 pub struct Transfers {
-    running: Flights<(Arc<str>, String), Outcome>,
-    slots: Arc<Semaphore>,
+    running: Flights<Key, Outcome>,
+    copies: Arc<Semaphore>,
+    pulls: Arc<Semaphore>,
 }
 
 impl Default for Transfers {
     fn default() -> Self {
         Self {
             running: Flights::default(),
-            slots: Arc::new(Semaphore::new(COPIES)),
+            copies: Arc::new(Semaphore::new(AT_ONCE)),
+            pulls: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 }
 
 impl Transfers {
     /// Returns the outcome of the transfer with this key; starts `work` when none is under way.
-    async fn join<F>(&self, key: (Arc<str>, String), work: impl FnOnce() -> F) -> Outcome
+    async fn join<F>(&self, key: Key, work: impl FnOnce() -> F) -> Outcome
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
-        let slots = Arc::clone(&self.slots);
+        let slots = match key {
+            Key::Copy { .. } => Arc::clone(&self.copies),
+            Key::Pull { .. } => Arc::clone(&self.pulls),
+        };
         let work = || {
             let work = work();
             async move {
@@ -66,46 +95,54 @@ impl Transfers {
     }
 }
 
-/// Copies an image from the node that has it to `engine`, and returns once the view shows it there.
+/// Copies an image from the node that has it to `engine`, and returns once the view shows it there. `moved` counts the
+/// bytes, unless the copy was under way already.
 ///
 /// # Errors
 /// [`Error::Image`]: either engine failed; nothing is left half-loaded, since engines register an image last.
-pub async fn copy(cluster: &Cluster, engine: &Engine, source: &Source) -> Result<(), Error> {
-    let taker = engine.node().name.clone();
-    let failed = |reason: &str| Error::Image {
-        image: source.name.clone(),
-        node: taker.clone(),
-        how: format!("copied from {}", source.node),
-        reason: reason.to_owned(),
+pub async fn copy(
+    cluster: &Cluster,
+    engine: &Engine,
+    source: &Source,
+    moved: &Arc<AtomicU64>,
+) -> Result<(), Error> {
+    let key = Key::Copy {
+        to: Arc::clone(engine.client().key()),
+        id: source.id.clone(),
+        name: source.name.clone(),
     };
-    let key = (Arc::clone(engine.client().key()), source.id.clone());
-    let (own, from) = (cluster.clone(), source.clone());
-    let to = engine.clone();
-    let work = move || async move { carry(&own, &from, &to).await };
+    let (own, from, to) = (cluster.clone(), source.clone(), engine.clone());
+    let moved = Arc::clone(moved);
+    let work = move || async move { carry(&own, &from, &to, moved).await };
     let outcome = cluster.transfers().join(key, work).await;
-    outcome.map_err(|reason| failed(&reason))
+    outcome.map_err(|reason| Error::Image {
+        image: source.name.clone(),
+        node: engine.node().name.clone(),
+        how: format!("copied from {}", source.node),
+        reason: reason.to_string(),
+    })
 }
 
 /// Runs one copy from beginning to end.
-async fn carry(cluster: &Cluster, source: &Source, to: &Engine) -> Result<(), String> {
+async fn carry(
+    cluster: &Cluster,
+    source: &Source,
+    to: &Engine,
+    moved: Arc<AtomicU64>,
+) -> Result<(), String> {
     let started = Instant::now();
-    let taker = to.node().name.clone();
-    tracing::info!(
-        image = source.name,
-        from = source.node,
-        to = taker,
-        "copying an image"
-    );
-    let moved = Arc::new(AtomicU64::new(0));
-    to.copying(&source.name, source.moved_at).await;
+    let (image, from, taker) = (&source.name, &source.node, to.node().name.clone());
+    tracing::info!(image, from, to = taker, "copying an image");
+    to.copying(image, source.moved_at).await;
     let result = tokio::select! {
-        result = pipe(source, to, Arc::clone(&moved)) => result,
-        reason = source.engine.lost() => Err(format!("{} stopped answering: {reason}", source.node)),
+        result = pipe(source, to, &moved) => result,
+        reason = source.engine.lost() => Err(format!("{from} stopped answering: {reason}")),
         reason = to.lost() => Err(format!("{taker} stopped answering: {reason}")),
+        reason = silence(&moved, COPY_SILENCE) => Err(reason),
         () = tell_how_far(source, &taker, &moved) => Ok(()),
     };
     cluster.refresh(to, Refresh::Images).await;
-    to.copied(&source.name).await;
+    to.copied(image).await;
     let result = result.and_then(|()| match source.is_on(&to.node()) {
         true => Ok(()),
         false => Err(format!(
@@ -115,28 +152,27 @@ async fn carry(cluster: &Cluster, source: &Source, to: &Engine) -> Result<(), St
     });
     let (bytes, took) = (moved.load(Ordering::Relaxed), started.elapsed());
     match &result {
-        Ok(()) => tracing::info!(
-            image = source.name,
-            from = source.node,
-            to = taker,
-            bytes,
-            ?took,
-            "image copied"
-        ),
-        Err(reason) => tracing::warn!(
-            image = source.name,
-            from = source.node,
-            to = taker,
-            bytes,
-            reason,
-            "image not copied"
-        ),
+        Ok(()) => tracing::info!(image, from, to = taker, bytes, ?took, "image copied"),
+        Err(reason) => {
+            tracing::warn!(image, from, to = taker, bytes, reason, "image not copied");
+        }
     }
     result
 }
 
+/// Returns, with what to say of it, once nothing has moved for `limit`.
+async fn silence(moved: &AtomicU64, limit: Duration) -> String {
+    loop {
+        let before = moved.load(Ordering::Relaxed);
+        tokio::time::sleep(limit).await;
+        if moved.load(Ordering::Relaxed) == before {
+            return format!("nothing moved for {}", humantime::format_duration(limit));
+        }
+    }
+}
+
 /// Streams what one engine saves into what the other loads.
-async fn pipe(source: &Source, to: &Engine, moved: Arc<AtomicU64>) -> Result<(), String> {
+async fn pipe(source: &Source, to: &Engine, moved: &Arc<AtomicU64>) -> Result<(), String> {
     let path = format!("/images/{}/get", source.name);
     let saved = send(
         &source.engine,
@@ -146,15 +182,16 @@ async fn pipe(source: &Source, to: &Engine, moved: Arc<AtomicU64>) -> Result<(),
         body::empty(),
     )
     .await?;
+    let counted = Arc::clone(moved);
     let archive = saved.into_data_stream().inspect_ok(move |chunk| {
-        moved.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+        counted.fetch_add(chunk.len() as u64, Ordering::Relaxed);
     });
     let mut headers = HeaderMap::new();
-    let tar = header::HeaderValue::from_static("application/x-tar");
+    let tar = HeaderValue::from_static("application/x-tar");
     headers.insert(header::CONTENT_TYPE, tar);
     let archive = body::stream(archive);
     let told = send(to, Method::POST, "/images/load?quiet=1", headers, archive).await?;
-    read_progress(told).await
+    read_progress(told, &AtomicU64::new(0)).await
 }
 
 /// Tells in the log how far a copy is; never returns.
@@ -172,59 +209,73 @@ async fn tell_how_far(source: &Source, taker: &str, moved: &AtomicU64) {
     }
 }
 
-/// Pulls an image on `engine` with the credentials that `headers` hold, and returns once the view shows it there.
+/// A pull as a create asks for it.
+#[derive(Clone, Debug)]
+pub struct Pull {
+    /// What the user calls the image.
+    pub reference: String,
+    /// The platform that is asked for; empty for the engine's own.
+    pub platform: String,
+    /// The request's credentials for the registry.
+    pub auth: Option<HeaderValue>,
+}
+
+/// Pulls an image on `engine`, and returns once the view shows it there.
 ///
 /// # Errors
 /// [`Error::Image`] with the engine's words.
-pub async fn pull(
-    cluster: &Cluster,
-    engine: &Engine,
-    reference: &str,
-    headers: &HeaderMap,
-) -> Result<(), Error> {
-    let node = engine.node().name.clone();
-    let mut own = HeaderMap::new();
-    if let Some(auth) = headers.get("x-registry-auth") {
-        own.insert("x-registry-auth", auth.clone());
-    }
-    let key = (Arc::clone(engine.client().key()), reference.to_owned());
-    let (all, to, wanted) = (cluster.clone(), engine.clone(), reference.to_owned());
+pub async fn pull(cluster: &Cluster, engine: &Engine, pull: &Pull) -> Result<(), Error> {
+    let key = Key::Pull {
+        to: Arc::clone(engine.client().key()),
+        query: pull.query(),
+        auth: pull.auth.clone(),
+    };
+    let (all, to, own) = (cluster.clone(), engine.clone(), pull.clone());
     let work = move || async move {
-        let path = format!("/images/create?{}", pull_query(&wanted));
+        let (heard, path) = (AtomicU64::new(0), format!("/images/create?{}", own.query()));
+        let headers = own.auth.map(|auth| (AUTH, auth));
+        let headers = HeaderMap::from_iter(headers);
         let pull = async {
-            let told = send(&to, Method::POST, &path, own, body::empty()).await?;
-            read_progress(told).await
+            let told = send(&to, Method::POST, &path, headers, body::empty()).await?;
+            read_progress(told, &heard).await
         };
         let result = tokio::select! {
             result = pull => result,
             reason = to.lost() => Err(format!("it stopped answering: {reason}")),
+            reason = silence(&heard, PULL_SILENCE) => Err(reason),
         };
         all.refresh(&to, Refresh::Images).await;
         result
     };
     let outcome = cluster.transfers().join(key, work).await;
     outcome.map_err(|reason| Error::Image {
-        image: reference.to_owned(),
-        node,
+        image: pull.reference.clone(),
+        node: engine.node().name.clone(),
         how: "pulled".to_owned(),
         reason: reason.to_string(),
     })
 }
 
-/// Returns the query of a pull: repository, and tag or digest.
-fn pull_query(reference: &str) -> String {
-    let (repository, tag) = match reference.split_once('@') {
-        Some((name, digest)) => (image::without_tag(name), digest),
-        None => {
-            let repository = image::without_tag(reference);
-            let tag = reference[repository.len()..].trim_start_matches(':');
-            (repository, if tag.is_empty() { "latest" } else { tag })
+impl Pull {
+    /// Returns the query: repository, tag or digest, and platform.
+    fn query(&self) -> String {
+        let reference = self.reference.as_str();
+        let (repository, tag) = match reference.split_once('@') {
+            Some((name, digest)) => (image::without_tag(name), digest),
+            None => {
+                let repository = image::without_tag(reference);
+                let tag = reference[repository.len()..].trim_start_matches(':');
+                (repository, if tag.is_empty() { "latest" } else { tag })
+            }
+        };
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("fromImage", repository);
+        query.append_pair("tag", tag);
+        if !self.platform.is_empty() {
+            query.append_pair("platform", &self.platform);
         }
-    };
-    form_urlencoded::Serializer::new(String::new())
-        .append_pair("fromImage", repository)
-        .append_pair("tag", tag)
-        .finish()
+        query.finish()
+    }
 }
 
 /// Sends a request and returns the body of an answer of success.
@@ -255,8 +306,8 @@ async fn send(
     Err(engine::client::message(&text))
 }
 
-/// Reads an engine's lines of progress to their end; the error among them is the outcome.
-async fn read_progress(progress: Body) -> Result<(), String> {
+/// Reads an engine's lines of progress to their end and counts them; the error among them is the outcome.
+async fn read_progress(progress: Body, heard: &AtomicU64) -> Result<(), String> {
     #[derive(serde::Deserialize)]
     struct Line {
         error: Option<String>,
@@ -270,6 +321,7 @@ async fn read_progress(progress: Body) -> Result<(), String> {
     let mut failure = None;
     while let Some(line) = lines.next().await {
         let line = line.map_err(|e| format!("stream broken: {e}"))?;
+        heard.fetch_add(1, Ordering::Relaxed);
         let told: Option<Line> = serde_json::from_str(&line).ok();
         failure = told.and_then(|t| t.error).or(failure);
     }
@@ -288,27 +340,60 @@ mod tests {
             ("reg:5000/a/b", "fromImage=reg%3A5000%2Fa%2Fb&tag=latest"),
             ("a:1@sha256:12", "fromImage=a&tag=sha256%3A12"),
         ] {
-            assert_eq!(pull_query(reference), query);
+            let pull = |platform: &str| Pull {
+                reference: reference.to_owned(),
+                platform: platform.to_owned(),
+                auth: None,
+            };
+            assert_eq!(pull("").query(), query);
+            let other = format!("{query}&platform=linux%2Farm64");
+            assert_eq!(pull("linux/arm64").query(), other);
         }
     }
 
     #[tokio::test]
     async fn the_error_among_the_lines_is_the_outcome() {
         let ok = "{\"stream\":\"Loaded image: a\"}\r\n{\"status\":\"x\"}";
-        assert_eq!(read_progress(body::full(ok)).await, Ok(()));
+        let heard = AtomicU64::new(0);
+        assert_eq!(read_progress(body::full(ok), &heard).await, Ok(()));
+        assert_eq!(heard.load(Ordering::Relaxed), 2);
         let bad =
             "{\"status\":\"x\"}\n{\"errorDetail\":{\"message\":\"full\"},\"error\":\"full\"}\n";
-        assert_eq!(read_progress(body::full(bad)).await, Err("full".to_owned()));
+        let told = read_progress(body::full(bad), &heard).await;
+        assert_eq!(told, Err("full".to_owned()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_stands_still_is_given_up_and_what_moves_is_not() {
+        let moved = AtomicU64::new(0);
+        let moving = async {
+            for _ in 0..10 {
+                tokio::time::sleep(PULL_SILENCE / 2).await;
+                moved.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let started = Instant::now();
+        let (told, ()) = tokio::join!(silence(&moved, PULL_SILENCE), moving);
+        assert_eq!(told, "nothing moved for 3m");
+        let took = started.elapsed();
+        assert!(
+            took >= PULL_SILENCE * 6 && took <= PULL_SILENCE * 7,
+            "{took:?}"
+        );
     }
 
     #[tokio::test]
     async fn who_comes_second_waits_for_the_first() {
         let transfers = Transfers::default();
         let runs = Arc::new(AtomicU64::new(0));
-        let key = || (Arc::from("node:2375"), "sha256:1".to_owned());
-        let one = |fails: bool| {
+        let key = |name: &str| Key::Copy {
+            to: "node:2375".into(),
+            id: "sha256:1".to_owned(),
+            name: name.to_owned(),
+        };
+        let named = |name: &str, fails: bool| {
             let runs = Arc::clone(&runs);
-            transfers.join(key(), move || async move {
+            transfers.join(key(name), move || async move {
                 runs.fetch_add(1, Ordering::Relaxed);
                 tokio::task::yield_now().await;
                 if fails {
@@ -318,6 +403,7 @@ mod tests {
                 }
             })
         };
+        let one = |fails: bool| named("app:1", fails);
         let (a, b, c) = tokio::join!(one(true), one(true), one(true));
         assert!(
             [a, b, c]
@@ -327,5 +413,12 @@ mod tests {
         assert_eq!(runs.load(Ordering::Relaxed), 1);
         assert_eq!(one(false).await, Ok(()), "a failure is not remembered");
         assert_eq!(runs.load(Ordering::Relaxed), 2);
+        let (one, other) = tokio::join!(one(false), named("app:2", false));
+        assert_eq!((one, other), (Ok(()), Ok(())));
+        assert_eq!(
+            runs.load(Ordering::Relaxed),
+            4,
+            "each name is brought by itself"
+        );
     }
 }

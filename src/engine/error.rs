@@ -51,6 +51,14 @@ pub enum Error {
         /// Its message.
         message: String,
     },
+    /// The engine told of a failure at the end of its progress.
+    #[error("{node}: {message}")]
+    Told {
+        /// The engine's address.
+        node: String,
+        /// Its message.
+        message: String,
+    },
     /// The engine answered with something that is not what its API promises.
     #[error("{node}: unexpected answer: {what}")]
     Answer {
@@ -65,6 +73,14 @@ impl Error {
     /// Tells whether the engine can not have seen the request.
     pub fn is_unsent(&self) -> bool {
         matches!(self, Self::Connect { .. })
+    }
+
+    /// Returns the engine's own words where there are any.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Status { message, .. } | Self::Told { message, .. } => message.clone(),
+            other => other.to_string(),
+        }
     }
 
     /// Returns the status when the engine itself refused.

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::support::caller::{Caller, at_once, on};
 use crate::support::flotilla::Flotilla;
-use crate::support::lab::{Engine, Lab, Spec, eventually, output};
+use crate::support::images::{big_image, count_on, id_on};
+use crate::support::lab::{Lab, Spec, eventually, output};
 use crate::support::relay::Relay;
 
 /// A lab with Flotilla before it.
@@ -68,27 +69,6 @@ impl Scene {
     }
 }
 
-/// Returns the ID that an engine has under a name.
-fn id_on(engine: &Engine, image: &str) -> Option<String> {
-    let found = engine.ask(&format!("/images/{image}/json")).ok()?;
-    Some(found["Id"].as_str()?.to_owned())
-}
-
-/// Returns how many images an engine lists, intermediate ones included.
-fn count_on(engine: &Engine) -> usize {
-    let all = engine.ask("/images/json?all=1").unwrap();
-    all.as_array().map_or(0, Vec::len)
-}
-
-/// Fills an image on one engine with bytes that do not compress.
-fn big_image(engine: &Engine, image: &str, mib: u32) {
-    let fill = format!("head -c {} /dev/urandom > /big", mib << 20);
-    let docker = |args: &[&str]| output(engine.docker().args(args)).unwrap();
-    docker(&["run", "--name", "maker", "busybox", "sh", "-c", &fill]);
-    docker(&["commit", "maker", image]);
-    docker(&["rm", "maker"]);
-}
-
 #[test]
 fn an_image_made_on_one_node_runs_on_all() {
     let scene = Scene::start(&Spec::mixed());
@@ -147,6 +127,23 @@ fn many_creates_wait_for_one_copy() {
     let log = scene.flotilla.log();
     assert_eq!(log.matches("copying an image").count(), 1, "{log}");
     assert_eq!(log.matches("image copied").count(), 1);
+}
+
+#[test]
+fn two_names_of_one_image_are_both_brought() {
+    let scene = Scene::start(&Spec::mixed());
+    scene.build("node0", "app:1", "x");
+    scene.docker(&["tag", "app:1", "app:2"]).unwrap();
+    let body = |n: usize| json!({"Image": format!("app:{}", n % 2 + 1), "Env": ["constraint:node==node1"]});
+    for answer in at_once(12, |n| scene.caller.create(&format!("c{n}"), &body(n))) {
+        answer.expect(201);
+    }
+    let node1 = scene.lab.engine("node1");
+    assert!(
+        ["app:1", "app:2"]
+            .iter()
+            .all(|image| id_on(node1, image).is_some())
+    );
 }
 
 #[test]

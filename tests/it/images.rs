@@ -3,16 +3,11 @@
 use std::fs;
 use std::process::Command;
 
+use crate::support::caller::Caller;
 use crate::support::clients::Clients;
 use crate::support::flotilla::Flotilla;
-use crate::support::lab::{Engine, Lab, Spec, output};
-
-/// Tells whether an engine has an image of this name.
-fn has(engine: &Engine, name: &str) -> bool {
-    engine
-        .ask(&format!("/images/{name}/json"))
-        .is_ok_and(|image| image["Id"].is_string())
-}
+use crate::support::images::has;
+use crate::support::lab::{Lab, Spec, output};
 
 /// Runs the docker CLI through Flotilla and returns what it prints.
 fn docker(flotilla: &Flotilla, lab: &Lab, args: &[&str]) -> Result<String, String> {
@@ -76,47 +71,71 @@ fn a_pull_of_nothing_fails_as_from_an_engine() {
 }
 
 #[test]
-fn one_failing_node_is_named_last_and_the_pull_fails() {
+fn what_the_registry_gives_to_some_is_copied_to_the_others() {
     let lab = Lab::start(&Spec::mixed().registry()).unwrap();
     let flotilla = Flotilla::before(&lab);
     let image = pushed(&flotilla, &lab, "partly");
-    let registry_port = lab.registry().unwrap().rsplit(':').next().unwrap();
-    let refuse = [
-        "-I",
-        "OUTPUT",
-        "-p",
-        "tcp",
-        "--dport",
-        registry_port,
-        "-j",
-        "REJECT",
-        "--reject-with",
-        "tcp-reset",
-    ];
-    output(
-        lab.engine("node1")
-            .on_machine("/usr/sbin/iptables")
-            .args(refuse),
-    )
-    .unwrap();
+    refuse_registry(&lab, "node1");
     let (repository, tag) = image.rsplit_once(':').unwrap();
     let url = format!(
         "http://{}/images/create?fromImage={repository}&tag={tag}",
         flotilla.addr()
     );
     let told = output(Command::new("curl").args(["-sSN", "-X", "POST", &url])).unwrap();
+    let row = |line: &str| line.contains("Copying from node") && line.contains("\"id\":\"node1\"");
+    assert!(told.lines().any(row), "{told}");
+    assert!(!told.contains("errorDetail"), "{told}");
     let last = told.trim_end().lines().last().unwrap();
     assert!(
-        last.contains("errorDetail") && last.contains("pull failed on node1: "),
+        last.contains("Status: Downloaded newer image for "),
         "{told}"
     );
-    assert!(
-        !told.contains("\"Status: "),
-        "a client would take this for success: {told}"
-    );
-    assert!(has(lab.engine("node0"), &image) && has(lab.engine("node2"), &image));
-    let error = docker(&flotilla, &lab, &["pull", &image]).unwrap_err();
-    assert!(error.contains("pull failed on node1"), "{error}");
+    assert!(lab.engines().iter().all(|e| has(e, &image)));
+    let none = format!("{}/partly:none", lab.registry().unwrap());
+    docker(&flotilla, &lab, &["pull", &none]).unwrap_err();
+}
+
+/// Cuts an engine's machine off the registry.
+fn refuse_registry(lab: &Lab, node: &str) {
+    let port = lab.registry().unwrap().rsplit(':').next().unwrap();
+    let rule = ["-I", "OUTPUT", "-p", "tcp", "--dport", port, "-j", "REJECT"];
+    let mut iptables = lab.engine(node).on_machine("/usr/sbin/iptables");
+    output(iptables.args(rule).args(["--reject-with", "tcp-reset"])).unwrap();
+}
+
+#[test]
+fn what_all_engines_refuse_is_refused_as_by_one() {
+    let lab = Lab::start(&Spec::mixed().registry()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let registry = lab.registry().unwrap();
+    let answers = |path: &str| {
+        let addrs = [
+            flotilla.addr().to_owned(),
+            lab.engine("node0").address(),
+            lab.engine("node1").address(),
+        ];
+        addrs.map(|addr| {
+            let answer = Caller::new(addr).post(path);
+            (answer.status, answer.message())
+        })
+    };
+    for (query, status) in [
+        ("fromImage=Not%20A%20Name&tag=1".to_owned(), 400),
+        (format!("fromImage={registry}/nothing&tag=1"), 404),
+        ("fromImage=127.0.0.1:1/app&tag=1".to_owned(), 500),
+    ] {
+        let [ours, old, new] = answers(&format!("/images/create?{query}"));
+        assert_eq!(ours.0, old.0, "{query}: {ours:?} {old:?}");
+        assert_eq!(ours.0, status, "{query}: {ours:?}");
+        match old.1 == new.1 {
+            true => assert_eq!(ours.1, new.1),
+            // What differs is told of both.
+            false => assert!(
+                ours.1.contains(&old.1) && ours.1.contains(&new.1),
+                "{ours:?}"
+            ),
+        }
+    }
 }
 
 #[test]

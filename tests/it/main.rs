@@ -17,6 +17,7 @@ mod events;
 mod faults;
 mod first;
 mod homes;
+mod image_faults;
 mod images;
 mod info;
 mod lab;

@@ -4,5 +4,6 @@ pub(crate) mod caller;
 pub(crate) mod clients;
 pub(crate) mod flotilla;
 pub(crate) mod http;
+pub(crate) mod images;
 pub(crate) mod lab;
 pub(crate) mod relay;

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use crate::api::error::Error;
+use crate::engine;
 use crate::model::raw::{Object, quote};
 
 /// Lines that may wait for a slow client, for all nodes together.
@@ -19,7 +21,7 @@ pub(in crate::api) enum Told {
     /// A line of its own progress.
     Line(Bytes),
     /// It ended; an error when it failed.
-    Ended(Result<(), String>),
+    Ended(Result<(), engine::Error>),
 }
 
 /// Where nodes tell; the number of a node is its place in the list.
@@ -36,7 +38,7 @@ pub(in crate::api) struct FanIn {
     verb: &'static str,
     nodes: Vec<String>,
     open: usize,
-    failed: BTreeMap<usize, String>,
+    failed: BTreeMap<usize, engine::Error>,
     /// Closing lines without an ID (`Digest: …`, `Loaded image: …`), once each, in the order they came.
     closing: Vec<String>,
 }
@@ -64,13 +66,11 @@ impl FanIn {
             Told::Line(line) => self.line(from, &line),
             Told::Ended(result) => {
                 self.open -= 1;
-                let told_already = self.failed.contains_key(&from);
-                let text = match (result, told_already) {
-                    (_, true) => return None,
-                    (Ok(()), false) => "done".to_owned(),
-                    (Err(message), false) => {
-                        let text = format!("failed: {message}");
-                        self.failed.insert(from, message);
+                let text = match result {
+                    Ok(()) => "done".to_owned(),
+                    Err(error) => {
+                        let text = format!("failed: {}", error.words());
+                        self.failed.insert(from, error);
                         text
                     }
                 };
@@ -92,12 +92,11 @@ impl FanIn {
             lines.push(format!("{line}\r\n").into());
         }
         if !ok {
-            let each: Vec<String> = self
-                .failed
-                .iter()
-                .map(|(node, message)| format!("{}: {message}", self.nodes[*node]))
-                .collect();
-            let text = quote(&format!("{} failed on {}", self.verb, each.join("; ")));
+            let text = match self.common_words() {
+                Some(words) => words,
+                None => format!("{} failed on {}", self.verb, self.all_words()),
+            };
+            let text = quote(&text);
             let line = format!(
                 "{{\"errorDetail\":{{\"code\":1,\"message\":{text}}},\"error\":{text}}}\r\n"
             );
@@ -106,15 +105,39 @@ impl FanIn {
         lines
     }
 
+    /// Makes the error of a call that failed on every node before it had anything to show.
+    pub(in crate::api) fn refusal(&self) -> Option<Error> {
+        let first = self.failed.values().next()?.clone();
+        let message = self.common_words().unwrap_or_else(|| self.all_words());
+        Some(Error::Everywhere { first, message })
+    }
+
+    /// Returns what all nodes say, when all failed and say the same.
+    fn common_words(&self) -> Option<String> {
+        let mut all = self.failed.values().map(engine::Error::words);
+        let first = all.next()?;
+        (self.failed.len() == self.nodes.len() && all.all(|other| other == first)).then_some(first)
+    }
+
+    /// Returns what each node that failed says; those that say the same together.
+    fn all_words(&self) -> String {
+        let mut said: Vec<(String, Vec<&str>)> = Vec::new();
+        for (node, error) in &self.failed {
+            let (words, name) = (error.words(), self.nodes[*node].as_str());
+            match said.iter_mut().find(|(other, _)| *other == words) {
+                Some((_, nodes)) => nodes.push(name),
+                None => said.push((words, vec![name])),
+            }
+        }
+        let each = said.iter();
+        let each = each.map(|(words, nodes)| format!("{}: {words}", nodes.join(", ")));
+        each.collect::<Vec<_>>().join("; ")
+    }
+
     /// Turns a node's own line into its row, or keeps it for the end.
     fn line(&mut self, from: usize, line: &[u8]) -> Option<Bytes> {
         let text = std::str::from_utf8(line).ok()?;
         let told = Object::parse(text).ok()?;
-        if let Some(message) = told.decode::<String>("error") {
-            let shown = self.row(from, &format!("failed: {message}"), "{}");
-            self.failed.insert(from, message);
-            return Some(shown);
-        }
         let status: String = told.decode("status").unwrap_or_default();
         let closing =
             told.get("stream").is_some() || told.get("id").is_none() && !status.is_empty();
@@ -154,6 +177,14 @@ mod tests {
 
     fn line(text: &'static str) -> Told {
         Told::Line(Bytes::from_static(text.as_bytes()))
+    }
+
+    fn failed(message: &str) -> Told {
+        Told::Ended(Err(engine::Error::Status {
+            node: "node:2375".into(),
+            status: http::StatusCode::NOT_FOUND,
+            message: message.into(),
+        }))
     }
 
     fn text(bytes: Option<Bytes>) -> String {
@@ -206,12 +237,8 @@ mod tests {
             line(r#"{"status":"Status: Downloaded newer image for x"}"#),
         );
         fan_in.take(0, Told::Ended(Ok(())));
-        let shown = fan_in.take(
-            1,
-            line(r#"{"errorDetail":{"message":"no space"},"error":"no space"}"#),
-        );
+        let shown = fan_in.take(1, failed("no space"));
         assert!(text(shown).contains("failed: no space"));
-        assert!(fan_in.take(1, Told::Ended(Ok(()))).is_none());
         let end: Vec<String> = fan_in.end().into_iter().map(|l| text(Some(l))).collect();
         assert_eq!(
             end,
@@ -219,5 +246,25 @@ mod tests {
                 "{\"errorDetail\":{\"code\":1,\"message\":\"pull failed on node1: no space\"},\"error\":\"pull failed on node1: no space\"}\r\n"
             ]
         );
+    }
+
+    #[test]
+    fn when_all_say_the_same_it_is_said_as_by_one_engine() {
+        let mut all = fan_in();
+        all.take(0, failed("manifest unknown"));
+        all.take(1, failed("manifest unknown"));
+        let told = all.refusal().unwrap();
+        assert_eq!(told.to_string(), "manifest unknown");
+        assert_eq!(told.status(), 404);
+        let end = text(all.end().pop());
+        assert!(
+            end.ends_with("\"error\":\"manifest unknown\"}\r\n"),
+            "{end}"
+        );
+        let mut differ = fan_in();
+        differ.take(0, failed("manifest unknown"));
+        differ.take(1, failed("unreachable"));
+        let told = differ.refusal().unwrap().to_string();
+        assert_eq!(told, "node0: manifest unknown; node1: unreachable");
     }
 }

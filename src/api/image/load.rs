@@ -1,12 +1,16 @@
 //! Loads: one archive from the client, written to many nodes at once.
 //!
-//! Memory is bounded: a few chunks wait for each node, the slowest sets the pace, and one that fails is dropped.
+//! Memory is bounded: a few chunks wait for each node, the slowest sets the pace, and one that fails, or takes nothing
+//! for long, is dropped.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::BodyExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::fan_in::{self, FanIn};
 use super::pull::{Job, first_then_stream, on_one};
@@ -20,6 +24,8 @@ use crate::proxy::target;
 
 /// Chunks that may wait for one node.
 const CHUNKS: usize = 4;
+/// How long a node that answers may take nothing while the others wait for it.
+const STALLED: Duration = Duration::from_secs(60);
 
 /// Loads images on all nodes, or on one by `--image-spread`.
 pub(in crate::api) async fn load(mut call: Call) -> Answer {
@@ -43,8 +49,8 @@ pub(in crate::api) async fn load(mut call: Call) -> Answer {
     let mut work = JoinSet::new();
     let mut feeds = Vec::new();
     for (number, (_, engine)) in targets.iter().enumerate() {
-        let (feed, chunks) = mpsc::channel(CHUNKS);
-        feeds.push(Some(feed));
+        let (feed, archive, ended) = feed();
+        feeds.push(feed);
         let job = Job {
             number,
             engine: engine.clone(),
@@ -53,7 +59,10 @@ pub(in crate::api) async fn load(mut call: Call) -> Answer {
             tell: tell.clone(),
         };
         let cluster = call.api.cluster.clone();
-        work.spawn(async move { job.run(from_queue(chunks), &cluster).await });
+        work.spawn(async move {
+            let _ended = ended;
+            job.run(archive, &cluster).await;
+        });
     }
     drop(tell);
     let archive = std::mem::replace(&mut call.body, body::empty());
@@ -62,34 +71,74 @@ pub(in crate::api) async fn load(mut call: Call) -> Answer {
     first_then_stream(FanIn::new("load", names), told, work).await
 }
 
-/// Makes a request body out of a queue.
-pub(in crate::api) fn from_queue(chunks: mpsc::Receiver<Result<Bytes, BodyError>>) -> Body {
-    body::stream(stream::unfold(chunks, |mut chunks| async move {
-        let chunk = chunks.recv().await?;
-        Some((chunk, chunks))
-    }))
+/// The archive's way to one node.
+#[derive(Debug)]
+pub(in crate::api) struct Feed {
+    chunks: mpsc::Sender<Result<Bytes, BodyError>>,
+    ended: CancellationToken,
 }
 
-/// Writes the archive into every queue; a node that stopped reading is left out from there on.
-pub(in crate::api) async fn feed_all(
-    mut archive: Body,
-    mut feeds: Vec<Option<mpsc::Sender<Result<Bytes, BodyError>>>>,
-) {
+/// Makes the way to one node: where chunks go in, the body of the request to its engine, and what is to be dropped when
+/// that has ended. The connection to an engine that hangs keeps its body for longer.
+pub(in crate::api) fn feed() -> (Feed, Body, DropGuard) {
+    let (send, chunks) = mpsc::channel(CHUNKS);
+    let ended = CancellationToken::new();
+    let body = body::stream(stream::unfold(chunks, |mut chunks| async move {
+        let chunk = chunks.recv().await?;
+        Some((chunk, chunks))
+    }));
+    let guard = ended.clone().drop_guard();
+    let feed = Feed {
+        chunks: send,
+        ended,
+    };
+    (feed, body, guard)
+}
+
+impl Feed {
+    /// Sends a chunk, and tells whether the node takes more.
+    async fn send(&self, chunk: Result<Bytes, BodyError>) -> bool {
+        tokio::select! {
+            sent = tokio::time::timeout(STALLED, self.chunks.send(chunk)) => match sent {
+                Ok(sent) => sent.is_ok(),
+                Err(_) => {
+                    self.leave_out();
+                    false
+                }
+            },
+            () = self.ended.cancelled() => false,
+        }
+    }
+
+    /// Breaks the archive off as soon as the node reads on, so that it does not take what it has for all.
+    fn leave_out(&self) {
+        let chunks = self.chunks.clone();
+        let why = format!("it took nothing of the archive for {} s", STALLED.as_secs());
+        tokio::spawn(async move {
+            // It may have ended.
+            let _ = chunks.send(Err(why.into())).await;
+        });
+    }
+}
+
+/// Writes the archive into every feed; a node that stopped reading is left out from there on, and without any the rest
+/// is not read.
+pub(in crate::api) async fn feed_all(mut archive: Body, mut feeds: Vec<Feed>) {
     while let Some(frame) = archive.frame().await {
         let chunk = match frame.map(hyper::body::Frame::into_data) {
             Ok(Ok(data)) => Ok(data),
             Ok(Err(_)) => continue,
             Err(error) => Err(error.to_string()),
         };
-        for feed in &mut feeds {
-            let Some(open) = feed else { continue };
-            let part = chunk.clone().map_err(BodyError::from);
-            if open.send(part).await.is_err() {
-                *feed = None;
+        let mut taking = Vec::new();
+        for feed in feeds {
+            if feed.send(chunk.clone().map_err(BodyError::from)).await {
+                taking.push(feed);
             }
         }
-        if chunk.is_err() {
+        if chunk.is_err() || taking.is_empty() {
             return;
         }
+        feeds = taking;
     }
 }

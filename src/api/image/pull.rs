@@ -1,12 +1,14 @@
 //! Pulls on many nodes, and imports onto one.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt};
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::fan_in::{self, FanIn, Tell, Told};
@@ -14,13 +16,18 @@ use crate::api::afterwards;
 use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
 use crate::api::home;
-use crate::cluster::{self, Cluster};
+use crate::api::query::Query;
+use crate::cluster::supply::{Supply, Wanted};
+use crate::cluster::{self, Cluster, transfer};
 use crate::engine::{self, Engine, Refresh};
+use crate::model::image::without_tag;
 use crate::net::body::{self, Body};
 use crate::proxy::{forward, target};
 
 /// Pulls that run at once.
 const PULLS: usize = 8;
+/// How often a row tells how far a copy is.
+const COPY_ROWS: Duration = Duration::from_secs(1);
 /// The longest line of progress that is read.
 const LINE_LIMIT: usize = 4 << 20;
 /// The most bytes of an engine's error that are read.
@@ -81,27 +88,60 @@ pub(super) async fn on_one(call: Call, engine: &Engine) -> Answer {
 /// Pulls on all targets and tells of all.
 async fn on_many(call: Call, targets: Vec<(String, Engine)>) -> Answer {
     let (tell, told) = fan_in::queue();
-    let slots = Arc::new(Semaphore::new(PULLS));
-    let mut work = JoinSet::new();
-    for (number, (_, engine)) in targets.iter().enumerate() {
-        let target = target::versioned(engine, call.version, &call.path, call.raw_query());
-        let job = Job {
-            number,
-            engine: engine.clone(),
-            head: call.head.clone(),
-            target,
-            tell: tell.clone(),
-        };
-        let (cluster, slots) = (call.api.cluster.clone(), Arc::clone(&slots));
-        work.spawn(async move {
-            // The semaphore is never closed.
-            let _slot = slots.acquire().await;
-            job.run(body::empty(), &cluster).await;
-        });
-    }
+    let job = |(number, (_, engine)): (usize, &(String, Engine))| Job {
+        number,
+        engine: engine.clone(),
+        head: call.head.clone(),
+        target: target::versioned(engine, call.version, &call.path, call.raw_query()),
+        tell: tell.clone(),
+    };
+    let jobs: Vec<Job> = targets.iter().enumerate().map(job).collect();
     drop(tell);
+    let mut work = JoinSet::new();
+    work.spawn(pull_all(
+        call.api.cluster.clone(),
+        jobs,
+        wanted(&call.query),
+    ));
     let names = targets.into_iter().map(|(name, _)| name).collect();
     first_then_stream(FanIn::new("pull", names), told, work).await
+}
+
+/// Pulls on all, then copies to those nodes that the registry failed what another got from it.
+async fn pull_all(cluster: Cluster, jobs: Vec<Job>, wanted: Option<String>) {
+    let pulls = jobs.into_iter().map(|job| async {
+        let result = job.work(body::empty(), &cluster).await;
+        if result.is_ok() {
+            job.end(Ok(())).await;
+        }
+        (job, result)
+    });
+    let pulled: Vec<_> = stream::iter(pulls).buffer_unordered(PULLS).collect().await;
+    let wanted = wanted.filter(|_| pulled.iter().any(|(_, result)| result.is_ok()));
+    let failed = pulled.into_iter();
+    let failed = failed.filter_map(|(job, result)| Some((job, result.err()?)));
+    let (cluster, wanted) = (&cluster, wanted.as_deref());
+    let copies = failed.map(|(job, error)| async move {
+        let result = match wanted {
+            Some(wanted) => job.copy(cluster, wanted, error).await,
+            None => Err(error),
+        };
+        job.end(result).await;
+    });
+    stream::iter(copies)
+        .for_each_concurrent(PULLS, |copy| copy)
+        .await;
+}
+
+/// Returns the one image that a pull is of; without a tag it is of all that the repository has.
+fn wanted(query: &Query) -> Option<String> {
+    let (image, tag) = (query.text("fromImage"), query.text("tag"));
+    match tag {
+        "" if without_tag(image).len() == image.len() => None,
+        "" => Some(image.to_owned()),
+        digest if digest.contains(':') => Some(format!("{image}@{digest}")),
+        tag => Some(format!("{image}:{tag}")),
+    }
 }
 
 /// One node's part of the work.
@@ -117,46 +157,120 @@ pub(in crate::api) struct Job {
 impl Job {
     /// Does the work and tells of it; an error status is told with its message.
     pub(in crate::api) async fn run(self, request_body: Body, cluster: &Cluster) {
-        let result = self.work(request_body).await;
-        cluster.refresh(&self.engine, Refresh::Images).await;
+        let result = self.work(request_body, cluster).await;
+        self.end(result).await;
+    }
+
+    /// Tells how the work ended.
+    async fn end(&self, result: Result<(), engine::Error>) {
         // Nobody listens any more when the client is gone.
         let _ = self.tell.send((self.number, Told::Ended(result))).await;
     }
 
-    async fn work(&self, request_body: Body) -> Result<(), String> {
-        let sent = forward(&self.engine, self.head.clone(), request_body, &self.target).await;
-        let answer = sent.map_err(|e| e.to_string())?;
-        let status = answer.status();
-        let mut incoming = answer.into_body();
+    /// Does the work, as long as the engine answers, and makes lists show it.
+    async fn work(&self, request_body: Body, cluster: &Cluster) -> Result<(), engine::Error> {
+        tokio::select! {
+            result = self.exchange(request_body) => {
+                cluster.refresh(&self.engine, Refresh::Images).await;
+                result
+            }
+            reason = self.engine.lost() => Err(engine::Error::Lost {
+                node: self.engine.client().key().to_string(),
+                reason,
+                outcome: "",
+            }),
+        }
+    }
+
+    /// Sends the call and passes each line of progress on.
+    async fn exchange(&self, request_body: Body) -> Result<(), engine::Error> {
+        let head = self.head.clone();
+        let answer = forward(&self.engine, head, request_body, &self.target).await?;
+        let (status, mut incoming) = (answer.status(), answer.into_body());
+        let client = self.engine.client();
         if !status.is_success() {
             let text = body::read(incoming, ERROR_LIMIT).await.unwrap_or_default();
-            return Err(engine::client::message(&text));
+            return Err(engine::Error::Status {
+                node: client.key().to_string(),
+                status,
+                message: engine::client::message(&text),
+            });
         }
         let mut line = Vec::new();
         while let Some(frame) = incoming.frame().await {
-            let frame = frame.map_err(|e| format!("stream broken: {e}"))?;
+            let frame = frame.map_err(|e| client.broken(e.to_string()))?;
             let Ok(data) = frame.into_data() else {
                 continue;
             };
             for byte in data {
                 match byte {
-                    b'\n' => self.tell_line(&mut line).await,
+                    b'\n' => self.tell_line(&mut line).await?,
                     byte => line.push(byte),
                 }
             }
             if line.len() > LINE_LIMIT {
-                return Err("a line of progress of more than 4 MiB".to_owned());
+                return Err(client.answer("a line of progress of more than 4 MiB"));
             }
         }
-        self.tell_line(&mut line).await;
+        self.tell_line(&mut line).await
+    }
+
+    /// Tells a line; one that is an error is the outcome.
+    async fn tell_line(&self, line: &mut Vec<u8>) -> Result<(), engine::Error> {
+        #[derive(serde::Deserialize)]
+        struct Line {
+            error: Option<String>,
+        }
+        let text = line.trim_ascii().to_vec();
+        line.clear();
+        if let Ok(Line { error: Some(error) }) = serde_json::from_slice(&text) {
+            return Err(engine::Error::Told {
+                node: self.engine.client().key().to_string(),
+                message: error,
+            });
+        }
+        if !text.is_empty() {
+            let _ = self.tell.send((self.number, Told::Line(text.into()))).await;
+        }
         Ok(())
     }
 
-    async fn tell_line(&self, line: &mut Vec<u8>) {
-        let text = line.trim_ascii().to_vec();
-        line.clear();
-        if !text.is_empty() {
-            let _ = self.tell.send((self.number, Told::Line(text.into()))).await;
+    /// Copies the image here from a node that has it, with rows of progress; `error` is why it was not pulled.
+    async fn copy(
+        &self,
+        cluster: &Cluster,
+        wanted: &str,
+        error: engine::Error,
+    ) -> Result<(), engine::Error> {
+        let (node, members) = (self.engine.node(), cluster.members());
+        if !node.health.is_healthy() {
+            return Err(error);
+        }
+        let source = match Wanted::new(&members, wanted).on(&node) {
+            Supply::Copy(source) => source,
+            // It had it all the time.
+            Supply::Here => return Ok(()),
+            Supply::Pull | Supply::Nowhere => return Err(error),
+        };
+        let moved = Arc::default();
+        let copying = transfer::copy(cluster, &self.engine, &source, &moved);
+        tokio::pin!(copying);
+        loop {
+            let bytes = moved.load(Ordering::Relaxed);
+            let row = serde_json::json!({
+                "status": format!("Copying from {}", source.node),
+                "progressDetail": {"current": bytes},
+                "id": "",
+            });
+            let row = Told::Line(row.to_string().into());
+            let _ = self.tell.send((self.number, row)).await;
+            tokio::select! {
+                result = &mut copying => return result.map_err(|why| {
+                    tracing::warn!(node = node.name, %why, "image neither pulled nor copied");
+                    error
+                }),
+                () = tokio::time::sleep(COPY_ROWS) => {}
+            }
         }
     }
 }
@@ -168,20 +282,18 @@ pub(in crate::api) async fn first_then_stream(
     work: JoinSet<()>,
 ) -> Answer {
     let mut early = Vec::new();
-    let mut errors = Vec::new();
     while let Some((from, message)) = told.recv().await {
-        let failed = match &message {
-            Told::Ended(Err(text)) => Some(text.clone()),
-            Told::Ended(Ok(())) | Told::Line(_) => None,
-        };
+        // What was told at the end of progress had a success for its status.
+        let failed =
+            matches!(&message, Told::Ended(Err(e)) if !matches!(e, engine::Error::Told { .. }));
         early.extend(fan_in.take(from, message));
-        match failed {
-            Some(text) => errors.push(text),
-            None => break,
+        if !failed {
+            break;
         }
-        if fan_in.is_done() {
-            errors.dedup();
-            return Err(Error::NotFound(errors.join("; ")));
+        if fan_in.is_done()
+            && let Some(refusal) = fan_in.refusal()
+        {
+            return Err(refusal);
         }
     }
     let state = (fan_in, told, work, early.into_iter(), false);
