@@ -2,7 +2,8 @@
 //!
 //! Two styles, one mechanism (wire rule W8): a client that asks for an upgrade gets the engine's 101; one that does not
 //! gets `200` without a length, and its connection goes on as raw bytes all the same. Either way the connection is
-//! taken over only after the engine itself has said 101.
+//! taken over only after the engine itself has said 101. The 200 is no answer that HTTP knows, so hyper cannot write it:
+//! it is left in the slot too, as text.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -31,6 +32,7 @@ pub struct Slot(Arc<Mutex<Left>>);
 #[derive(Default)]
 struct Left {
     engine: Option<OnUpgrade>,
+    plain: Option<Vec<u8>>,
     kept: Option<Box<dyn Send>>,
 }
 
@@ -55,6 +57,19 @@ impl Slot {
     /// Tells whether the connection is to become a raw stream.
     pub fn is_taken_over(&self) -> bool {
         self.lock().engine.is_some()
+    }
+
+    /// Leaves the head of an answer for the connection to write, when that is to become a raw stream without an upgrade.
+    pub fn leave_plain(&self, answer: &Response<Body>) -> bool {
+        let mut left = self.lock();
+        let plain = left.engine.is_some() && answer.status() != StatusCode::SWITCHING_PROTOCOLS;
+        left.plain = plain.then(|| written(answer));
+        plain
+    }
+
+    /// Takes out the head that the connection is to write.
+    pub fn take_plain(&self) -> Vec<u8> {
+        self.lock().plain.take().unwrap_or_default()
     }
 
     /// Takes the engine's end out.
@@ -98,22 +113,33 @@ pub async fn hijack(
     if wanted.is_some() {
         return Ok(Response::from_parts(head, body::empty()));
     }
-    // HTTP/1.0 with an end that nobody announced: hyper then writes neither a length nor chunks.
     head.status = StatusCode::OK;
-    head.version = Version::HTTP_10;
-    head.extensions.clear();
-    head.headers.remove(header::UPGRADE);
+    for name in [header::CONNECTION, header::UPGRADE] {
+        head.headers.remove(name);
+    }
     // Without an upgrade an engine calls every stream raw, whatever is in it.
     if head.headers.contains_key(header::CONTENT_TYPE) {
         let raw = header::HeaderValue::from_static("application/vnd.docker.raw-stream");
         head.headers.insert(header::CONTENT_TYPE, raw);
     }
-    let close = header::HeaderValue::from_static("close");
-    head.headers.insert(header::CONNECTION, close);
-    Ok(Response::from_parts(
-        head,
-        body::stream(futures_util::stream::empty()),
-    ))
+    Ok(Response::from_parts(head, body::empty()))
+}
+
+/// Writes the head of an answer whose body ends with the connection.
+fn written(answer: &Response<Body>) -> Vec<u8> {
+    let mut text = format!("HTTP/1.1 {}\r\n", answer.status()).into_bytes();
+    for (name, value) in answer.headers() {
+        let words = name.as_str().split('-').map(|word| {
+            let (first, rest) = word.split_at(word.len().min(1));
+            first.to_ascii_uppercase() + rest
+        });
+        text.extend_from_slice(words.collect::<Vec<_>>().join("-").as_bytes());
+        text.extend_from_slice(b": ");
+        text.extend_from_slice(value.as_bytes());
+        text.extend_from_slice(b"\r\n");
+    }
+    text.extend_from_slice(b"\r\n");
+    text
 }
 
 /// Copies bytes both ways until both sides have ended; an end of one direction is passed on and keeps the other open

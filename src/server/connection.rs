@@ -1,6 +1,6 @@
 //! One client's connection: requests one after the other, or a raw stream from some point on.
 
-use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use http::{Request, Response, header};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,11 @@ const IDLE: Duration = Duration::from_secs(300);
 /// The largest head of a request, as engines take it.
 const HEAD_LIMIT: usize = 1 << 20;
 
+/// Ends hyper's part of a connection that becomes a raw stream without an upgrade; nobody sees it.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is a raw stream now")]
+struct Plain;
+
 /// What clients begin with that speak HTTP/2 and do not ask first.
 const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n";
 
@@ -41,7 +47,13 @@ pub(super) async fn serve(connected: Connected, api: Arc<Api>, stop: Cancellatio
     let service = service_fn(move |request: Request<Incoming>| {
         let (api, peer) = (Arc::clone(&api), Arc::clone(&peer));
         let (slot, gate) = (for_requests.clone(), gate.clone());
-        Box::pin(async move { Ok::<_, Infallible>(answer(&api, request, peer, slot, gate).await) })
+        Box::pin(async move {
+            let answer = answer(&api, request, peer, slot.clone(), gate).await;
+            match slot.leave_plain(&answer) {
+                true => Err(Plain),
+                false => Ok(answer),
+            }
+        })
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -63,7 +75,10 @@ pub(super) async fn serve(connected: Connected, api: Arc<Api>, stop: Cancellatio
     };
     let parts = connection.into_parts();
     let (mut io, rest) = parts.io.into_inner().into_inner();
-    if let Err(error) = ended {
+    let plain = slot.take_plain();
+    if let Err(error) = ended
+        && plain.is_empty()
+    {
         tracing::debug!(%error, "connection ended");
         if parts.read_buf.starts_with(HTTP_2) {
             refuse_http_2(io).await;
@@ -76,9 +91,15 @@ pub(super) async fn serve(connected: Connected, api: Arc<Api>, stop: Cancellatio
         return;
     };
     let early = joined(parts.read_buf, &rest);
-    if let Err(error) = hijack::tunnel(io, early, engine).await {
+    if let Err(error) = stream(io, &plain, early, engine).await {
         tracing::debug!(%error, "stream ended");
     }
+}
+
+/// Goes on with a connection as a raw stream, after the head that hyper could not write.
+async fn stream(mut io: Io, plain: &[u8], early: Bytes, engine: OnUpgrade) -> io::Result<()> {
+    io.write_all(plain).await?;
+    hijack::tunnel(io, early, engine).await
 }
 
 /// Answers one request, and says when the next may begin.
