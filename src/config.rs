@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::discovery;
+use crate::model::Manners;
 use crate::net::addr::Addr;
 use crate::net::tls::{ClientTls, ServerTls};
 
@@ -46,6 +47,8 @@ pub struct Config {
     pub images_everywhere: Option<bool>,
     /// The minor of the API version 1.N that is advertised, from 24 to 51; `None` means what the engines have in common.
     pub advertise: Option<u16>,
+    /// Whose habits are followed where an engine's and classic Swarm's differ.
+    pub manners: Manners,
     /// Whether `docker version` shows an experimental build.
     pub experimental: bool,
 }

@@ -81,7 +81,8 @@ pub enum RunError {
 /// # Errors
 /// The proxy cannot start.
 pub async fn run(config: Config) -> Result<(), RunError> {
-    let scheduler = scheduler::Scheduler::new(&config.strategy, config.filters.as_deref())?;
+    let (strategy, filters) = (&config.strategy, config.filters.as_deref());
+    let scheduler = scheduler::Scheduler::new(strategy, filters, config.manners)?;
     let mut listeners = Vec::new();
     for addr in &config.listeners {
         let listener = net::listen::Listener::bind(addr, config.server_tls.clone()).await?;
@@ -104,6 +105,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
             probe_deadline: config.probe_deadline,
             failures: config.failure_retry,
             overcommit: config.overcommit,
+            manners: config.manners,
             refresh: config.refresh_min..=config.refresh_max,
             ..engine::Settings::default()
         },

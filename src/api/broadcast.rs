@@ -65,7 +65,7 @@ pub(super) struct Done {
 
 impl Done {
     /// Returns why the node did not do it.
-    fn failure(&self) -> Option<String> {
+    pub(super) fn failure(&self) -> Option<String> {
         match &self.result {
             Err(error) => Some(error.to_string()),
             Ok((status, _, text)) if !status.is_success() => Some(engine::client::message(text)),

@@ -14,6 +14,7 @@ use crate::cluster;
 use crate::cluster::error::Kind;
 use crate::cluster::spec::BadSpec;
 use crate::engine;
+use crate::model::Manners;
 use crate::model::raw::quote;
 use crate::net::body::{self, Body, ReadError};
 
@@ -158,8 +159,8 @@ impl Error {
         answer
     }
 
-    /// Makes the answer.
-    pub(super) fn answer(&self) -> Response<Body> {
+    /// Makes the answer; in classic it is plain text.
+    pub(super) fn answer(&self, manners: Manners) -> Response<Body> {
         let status = self.status();
         match self {
             Self::Moved(to) => {
@@ -171,19 +172,23 @@ impl Error {
                 answer
             }
             // Clients of before API 1.24 expect plain text (wire rule W1's exception).
-            Self::TooOld { .. } => {
-                let mut answer = Response::new(body::full(format!("{self}\n")));
-                *answer.status_mut() = status;
-                let text = header::HeaderValue::from_static("text/plain; charset=utf-8");
-                answer.headers_mut().insert(header::CONTENT_TYPE, text);
-                answer
-            }
+            Self::TooOld { .. } => plain(status, self),
+            error if manners.is_classic() => plain(status, error),
             error => json(
                 status,
                 format!("{{\"message\":{}}}\n", quote(&error.to_string())),
             ),
         }
     }
+}
+
+/// Makes an answer of plain text.
+fn plain(status: StatusCode, error: &Error) -> Response<Body> {
+    let mut answer = Response::new(body::full(format!("{error}\n")));
+    *answer.status_mut() = status;
+    let text = header::HeaderValue::from_static("text/plain; charset=utf-8");
+    answer.headers_mut().insert(header::CONTENT_TYPE, text);
+    answer
 }
 
 /// Returns the status that engines give for a bad query: 500 for what should be a number.
@@ -256,11 +261,14 @@ mod tests {
             asked: "1.12".into(),
             least: 24,
         }
-        .answer();
+        .answer(Manners::Engine);
         assert_eq!(old.status(), 400);
         assert_eq!(old.headers()["content-type"], "text/plain; charset=utf-8");
-        let none = Error::NoRoute.answer();
+        let none = Error::NoRoute.answer(Manners::Engine);
         assert_eq!(none.status(), 404);
         assert_eq!(none.headers()["content-type"], "application/json");
+        let none = Error::NoRoute.answer(Manners::Classic);
+        assert_eq!(none.status(), 404);
+        assert_eq!(none.headers()["content-type"], "text/plain; charset=utf-8");
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::model::container::RunState;
-use crate::model::{ClusterView, Container, Health, Node, splice};
+use crate::model::{ClusterView, Container, Health, Manners, Node, splice};
 
 /// The moment at which the tests look.
 pub(super) fn now() -> Timestamp {
@@ -67,7 +67,7 @@ pub(super) fn with(mut node: Node, containers: Vec<(Container, &str)>) -> Node {
             container.name(),
             container.state.status,
         );
-        container.entry = splice::splice(&raw, &node.name, "").unwrap();
+        container.entry = splice::splice(&raw, &node.name, "", Manners::Engine).unwrap();
         node.containers.insert(Arc::new(container));
     }
     node

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use regex::Regex;
 
-use crate::model::{Node, raw};
+use crate::model::{Manners, Node, raw};
 
 use super::filters::{BadFilter, Filters};
 use super::pattern::compile;
@@ -99,25 +99,28 @@ pub fn holders<K: Eq + Hash>(
     holders
 }
 
-/// Who bears a name plainly when local objects of several nodes have it: the first node; the others' are `node/name`.
+/// Who bears a name plainly when local objects of several nodes have it: the first node; the others' are `node/name`. In
+/// classic nobody does.
 #[derive(Debug)]
 pub struct PlainNames<'v> {
     bearers: HashMap<&'v str, usize>,
+    manners: Manners,
 }
 
 impl<'v> PlainNames<'v> {
     /// Takes the names of all nodes in their order, whatever a client filters, so that they do not change with it.
-    pub fn new(names: impl Iterator<Item = (&'v str, usize)>) -> Self {
+    pub fn new(names: impl Iterator<Item = (&'v str, usize)>, manners: Manners) -> Self {
         let mut bearers = HashMap::new();
         for (name, index) in names {
             bearers.entry(name).or_insert(index);
         }
-        Self { bearers }
+        Self { bearers, manners }
     }
 
     /// Returns the name to show when the plain one belongs to an object of another node.
     pub fn qualified(&self, name: &str, index: usize, node: &Node) -> Option<String> {
-        let plain = self.bearers.get(name).is_none_or(|bearer| *bearer == index);
+        let bears = || self.bearers.get(name).is_none_or(|bearer| *bearer == index);
+        let plain = !self.manners.is_classic() && bears();
         (!plain).then(|| format!("{}/{name}", node.name))
     }
 }

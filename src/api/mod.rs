@@ -7,6 +7,7 @@ pub mod bad_filter;
 mod broadcast;
 mod build;
 mod call;
+mod classic;
 pub mod container;
 mod differences;
 mod endpoints;
@@ -52,6 +53,7 @@ use query::Query;
 use system::about::About;
 
 use crate::cluster::Cluster;
+use crate::model::Manners;
 use crate::net::body::Body;
 use crate::proxy::hijack::Slot;
 
@@ -125,14 +127,19 @@ impl Api {
     /// Returns the API version that is advertised at the moment.
     fn advertised_now(&self) -> u16 {
         let of_engines = || version::of_engines(&self.cluster.members().view);
-        self.settings.advertise.unwrap_or_else(of_engines)
+        self.settings
+            .advertise
+            .unwrap_or_else(|| match self.cluster.manners() {
+                Manners::Engine => of_engines(),
+                Manners::Classic => of_engines().min(classic::API),
+            })
     }
 
     /// Tells whether an image that a client brings goes to all nodes.
     pub(crate) fn images_everywhere(&self) -> bool {
-        self.settings
-            .images_everywhere
-            .unwrap_or_else(|| self.cluster.members().view.nodes().len() <= 8)
+        self.settings.images_everywhere.unwrap_or_else(|| {
+            self.cluster.manners().is_classic() || self.cluster.members().view.nodes().len() <= 8
+        })
     }
 
     /// Tells whether the route of a request may turn the connection into a raw stream.
@@ -163,7 +170,7 @@ impl Api {
                 span.in_scope(
                     || tracing::debug!(status = error.status().as_u16(), %error, "refused"),
                 );
-                let answer = error.answer();
+                let answer = error.answer(self.cluster.manners());
                 if matches!(error, Error::NoRoute | Error::Moved(_)) {
                     // An engine answers these before anything of its own has seen the request.
                     return answer;
@@ -195,12 +202,19 @@ impl Api {
             self.cluster.settled().await;
             return Ok(call::no_content(http::StatusCode::OK));
         }
-        let path = version::read(head.uri.path())?;
+        let manners = self.cluster.manners();
+        let mut path = version::read(head.uri.path())?;
+        if manners.is_classic() {
+            path.rest = classic::path(path.rest);
+        }
         let (route, id) = route::find(&head.method, &path.rest).ok_or(Error::NoRoute)?;
         self.cluster.settled().await;
         let now = self.advertised_now();
         let most = self.promised.load(Ordering::Relaxed).max(now);
-        let version = version::accept(path.version.as_deref(), now, most)?;
+        let version = match manners {
+            Manners::Engine => version::accept(path.version.as_deref(), now, most)?,
+            Manners::Classic => version::any(path.version.as_deref(), now),
+        };
         refuse_form(&head)?;
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
         let call = Call {
@@ -215,7 +229,10 @@ impl Api {
             slot,
         };
         tracing::debug!(route = route.path, peer = call.peer.addr, subject = ?call.peer.subject, "request");
-        (route.run)(call).await
+        match manners {
+            Manners::Engine => (route.run)(call).await,
+            Manners::Classic => classic::answer(route, call).await,
+        }
     }
 
     /// Puts the headers on an answer that every engine puts there (wire rule W15). What comes before a raw stream or
@@ -234,7 +251,8 @@ impl Api {
         if is_stream {
             return;
         }
-        if !answer.headers().contains_key(header::SERVER) {
+        let named = self.cluster.manners().is_classic();
+        if !named && !answer.headers().contains_key(header::SERVER) {
             let server = format!("Docker/{} (linux)", env!("CARGO_PKG_VERSION"));
             answer
                 .headers_mut()
@@ -278,18 +296,17 @@ impl Api {
     fn about(&self) -> About {
         let scheduler = self.cluster.scheduler();
         let env = |name: &str| std::env::var(name).unwrap_or_default();
+        let filters = scheduler.filter_names().into_iter();
+        let filters = filters.filter(|name| classic::knows(name, scheduler.manners()));
         About {
             id: self.settings.identity.clone(),
             name: self.host.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             api_max: self.advertise(),
             api_min: version::OLDEST,
+            manners: self.cluster.manners(),
             strategy: scheduler.strategy_name().to_owned(),
-            filters: scheduler
-                .filter_names()
-                .iter()
-                .map(|n| (*n).to_owned())
-                .collect(),
+            filters: filters.map(str::to_owned).collect(),
             event_listeners: self.cluster.subscribers(),
             http_proxy: env("HTTP_PROXY"),
             https_proxy: env("HTTPS_PROXY"),

@@ -75,6 +75,12 @@ pub(super) fn accept(version: Option<&str>, usual: u16, most: u16) -> Result<u16
     Ok(u16::try_from(minor).unwrap_or(most))
 }
 
+/// Returns the minor number to serve a request of classic's clients at, which may speak any version.
+pub(super) fn any(version: Option<&str>, usual: u16) -> u16 {
+    let minor = version.and_then(|v| v.split('.').nth(1)?.parse().ok());
+    minor.map_or(usual, |minor: u16| minor.max(OLDEST))
+}
+
 /// Takes `//`, `.` and `..` out of a path; a trailing slash stays.
 fn clean(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
@@ -180,5 +186,17 @@ mod tests {
         // One that never answered says nothing.
         assert_eq!(of_engines(&view(vec![new(), speaking("silent", 0)])), 51);
         assert_eq!(of_engines(&view(vec![])), API_NEWEST);
+    }
+
+    #[test]
+    fn classic_takes_any_version() {
+        for (version, minor) in [
+            (None, 40),
+            (Some("9.99"), 99),
+            (Some("1.12"), 24),
+            (Some("1.99999"), 40),
+        ] {
+            assert_eq!(any(version, 40), minor, "{version:?}");
+        }
     }
 }

@@ -74,6 +74,9 @@ pub(super) struct Listen {
     /// The API version shown to clients, from 1.24 to 1.51 [default: what the engines have in common]
     #[arg(long, value_name = "1.N")]
     pub(super) api_version: Option<String>,
+    /// Place and answer as classic Swarm did where Flotilla differs (docs/compat-classic.md)
+    #[arg(long, value_name = "classic")]
+    pub(super) compat: Option<String>,
 }
 
 /// Where new containers go.
@@ -187,7 +190,4 @@ pub(super) struct Unbuilt {
         value_name = "HOST:PORT"
     )]
     pub(super) advertise: Option<String>,
-    /// Answer as classic does where Flotilla differs: classic
-    #[arg(long, value_name = "MODE")]
-    pub(super) compat: Option<String>,
 }

@@ -9,6 +9,7 @@ use super::error::{DurationError, Error};
 use super::manage::{Engines, HOST, Listen, Manage, Unbuilt};
 use crate::config::Config;
 use crate::discovery;
+use crate::model::Manners;
 use crate::net::addr::Addr;
 use crate::net::tls::{ClientTls, Files, ServerTls};
 
@@ -50,6 +51,7 @@ pub(super) fn config(global: &Global, manage: &Manage) -> Result<Config, Error> 
         container_name_refresh_filter: manage.engines.container_name_refresh_filter.clone(),
         images_everywhere: manage.placement.images_everywhere()?,
         advertise: manage.listen.advertised()?,
+        manners: manage.listen.manners()?,
         experimental: global.experimental,
     };
     // Opened here only to refuse a wrong URL before anything listens.
@@ -131,12 +133,6 @@ impl Unbuilt {
     /// Refuses what is not there, after the checks that classic makes.
     fn check(&self) -> Result<(), Error> {
         positive("--replication-ttl", &self.replication_ttl)?;
-        if let Some(mode) = &self.compat {
-            return Err(match mode.as_str() {
-                "classic" => Error::NotBuilt("--compat classic"),
-                _ => Error::Named(format!("unknown --compat mode \"{mode}\"")),
-            });
-        }
         match (self.replication, self.advertise.as_deref()) {
             (false, _) => Ok(()),
             (true, None | Some("")) => Err(Error::Value(
@@ -206,6 +202,17 @@ impl Listen {
             false => None,
         };
         Ok((server, Some(client)))
+    }
+
+    /// Returns whose habits are followed.
+    fn manners(&self) -> Result<Manners, Error> {
+        match self.compat.as_deref() {
+            None => Ok(Manners::Engine),
+            Some("classic") => Ok(Manners::Classic),
+            Some(other) => Err(Error::Named(format!(
+                "--compat should be classic, \"{other}\" is not"
+            ))),
+        }
     }
 
     /// Returns the minor of the version that clients are shown.

@@ -210,7 +210,10 @@ const WRONG: &[(&str, &str)] = &[
         "a:1 --replication --advertise h:1",
         "--replication is not built yet",
     ),
-    ("a:1 --compat classic", "--compat classic is not built yet"),
+    (
+        "a:1 --compat swarm",
+        "--compat should be classic, \"swarm\" is not",
+    ),
     (
         "a:1 -H 0.0.0.0:2375",
         "refusing to listen on 0.0.0.0:2375 without client certificates, as whoever reaches it controls every engine: add --tlsverify with --tlscacert, --tlscert and --tlskey, or accept the risk with --allow-unauthenticated-tcp",

@@ -188,7 +188,12 @@ async fn supply(
         }
         Supply::Copy(source) => or_else(copy(source), pull()).await,
         Supply::Pull => pull().await,
-        Supply::Nowhere if headers.contains_key(transfer::AUTH) => pull().await,
+        // Classic's clients were never told to pull.
+        Supply::Nowhere
+            if cluster.manners().is_classic() || headers.contains_key(transfer::AUTH) =>
+        {
+            pull().await
+        }
         // The engine says in its own words that it has none; clients then pull and come again.
         Supply::Nowhere => Ok(()),
     }
@@ -277,8 +282,9 @@ fn choose(
 async fn bind(engine: &Engine, create: &Create) -> Result<Answer, engine::Error> {
     let client = engine.client();
     let api = api_for(engine, create);
-    let split = Split::of(&create.spec.body, create.api, api);
-    let body = split.map_or_else(|| create.spec.body.clone(), |s| s.body);
+    let body = body_for(engine, create);
+    let split = Split::of(&body, create.api, api);
+    let body = split.map_or(body, |s| s.body);
     let name = create.spec.request.name.as_deref();
     let name = name.map_or_else(String::new, |name| {
         let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
@@ -327,12 +333,19 @@ fn api_for(engine: &Engine, create: &Create) -> u16 {
     create.api.clamp(facts.api_min, facts.api_max)
 }
 
+/// Returns the body for an engine.
+fn body_for(engine: &Engine, create: &Create) -> Bytes {
+    let cpus = engine.node().facts.info["NCPU"].as_i64().unwrap_or(0);
+    create.spec.body_for(cpus)
+}
+
 /// Does on the engine what is left of a create after its container is there.
 ///
 /// # Errors
 /// It cannot be done, and the container is removed again.
 async fn complete(engine: &Engine, create: &Create, id: &str) -> Result<(), engine::Error> {
-    match Split::of(&create.spec.body, create.api, api_for(engine, create)) {
+    let body = body_for(engine, create);
+    match Split::of(&body, create.api, api_for(engine, create)) {
         Some(split) => split.complete(engine, id).await,
         None => Ok(()),
     }

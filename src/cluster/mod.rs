@@ -30,6 +30,7 @@ pub use error::Error;
 pub use members::Members;
 
 use crate::engine::{Engine, Refresh};
+use crate::model::Manners;
 use crate::model::event::Event;
 use crate::scheduler::Scheduler;
 
@@ -90,6 +91,11 @@ impl Cluster {
     /// Returns the scheduler.
     pub fn scheduler(&self) -> &Scheduler {
         &self.scheduler
+    }
+
+    /// Returns whose habits are followed.
+    pub fn manners(&self) -> Manners {
+        self.scheduler.manners()
     }
 
     /// Returns the reservations of names and resources.

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use super::error::Kind;
 use super::spec::BadSpec;
 use super::{Error, Members, resolve};
-use crate::model::Network;
 use crate::model::container::Mount;
 use crate::model::go_json;
 use crate::model::raw::{Object, quote};
+use crate::model::{Manners, Network};
 use crate::scheduler::{Request, Required, Together};
 
 /// What a body refers to, collected while node prefixes are taken out of it.
 pub(super) struct References<'a> {
     members: &'a Members,
+    manners: Manners,
     /// What they ask of a node.
     pub(super) request: Request,
     /// The named volumes among them.
@@ -24,9 +25,10 @@ pub(super) struct References<'a> {
 
 impl<'a> References<'a> {
     /// Starts with nothing collected.
-    pub(super) fn new(members: &'a Members) -> Self {
+    pub(super) fn new(members: &'a Members, manners: Manners) -> Self {
         Self {
             members,
+            manners,
             request: Request::default(),
             mounts: Vec::new(),
             host_changed: false,
@@ -198,6 +200,10 @@ impl<'a> References<'a> {
 
     /// Notes where a volume is, or that it is to be made; returns its plain name.
     fn home(&mut self, reference: &str) -> Result<String, BadSpec> {
+        if self.manners.is_classic() && !reference.contains('/') {
+            // Every node has it, or makes its own.
+            return Ok(reference.to_owned());
+        }
         let located = match resolve::volume(self.members, reference) {
             Ok(located) => located,
             // Made on the chosen node, unless a node was named for it.

@@ -287,7 +287,7 @@ mod tests {
     use tokio::sync::{broadcast, watch};
 
     use super::*;
-    use crate::model::{ClusterView, Health, SWARM_ID_LABEL};
+    use crate::model::{ClusterView, Health, Manners, SWARM_ID_LABEL};
     use crate::scheduler::Scheduler;
 
     fn cluster() -> Cluster {
@@ -304,7 +304,7 @@ mod tests {
             ..Members::default()
         };
         let (_, members) = watch::channel(Arc::new(members));
-        let scheduler = Scheduler::new("spread", None).unwrap();
+        let scheduler = Scheduler::new("spread", None, Manners::Engine).unwrap();
         Cluster::new(members, scheduler, broadcast::channel(1).0)
     }
 

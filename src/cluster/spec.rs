@@ -13,7 +13,7 @@ use super::{Error, Members};
 use crate::model::container::{Container, RunState};
 use crate::model::go_json::{self, BadJson};
 use crate::model::raw::{Object, same_key};
-use crate::model::{NODE_NAME_LABEL, SWARM_ID_LABEL, host_config};
+use crate::model::{Manners, NODE_NAME_LABEL, SWARM_ID_LABEL, host_config};
 use crate::scheduler::{Request, wishes};
 
 /// A create, understood.
@@ -21,8 +21,10 @@ use crate::scheduler::{Request, wishes};
 pub struct Spec {
     /// What it asks of a node.
     pub request: Request,
-    /// The body for the engine: wishes taken out of the environment, identity added, node prefixes removed.
-    pub body: Bytes,
+    /// The body for an engine, but for classic's CPUs; see [`Spec::body_for`].
+    body: Bytes,
+    /// Whole CPUs that an engine is to be told as shares of what it has; 0 for none.
+    whole_cpus: i64,
     /// The identity label's value.
     pub identity: String,
     /// The container as it stands in for itself until it is visible.
@@ -54,7 +56,12 @@ impl Spec {
     ///
     /// # Errors
     /// The body is not JSON, holds a wish that cannot be read, or names something that is on several nodes.
-    pub fn read(body: &[u8], name: Option<&str>, members: &Members) -> Result<Self, BadSpec> {
+    pub fn read(
+        body: &[u8],
+        name: Option<&str>,
+        members: &Members,
+        manners: Manners,
+    ) -> Result<Self, BadSpec> {
         let text = String::from_utf8_lossy(body);
         go_json::check(&text)?;
         let mut top = go_json::object(&text, "value of type container.CreateRequest")?;
@@ -66,11 +73,12 @@ impl Spec {
         labels.remove(NODE_NAME_LABEL);
         let env: Vec<String> = top.decode("Env").unwrap_or_default();
         let found = wishes::extract(&env, &labels)?;
-        let identity = identity();
+        let given = labels.get(SWARM_ID_LABEL).filter(|_| manners.is_classic());
+        let identity = identity(given, members);
         let host_text = top.get_folded("HostConfig").unwrap_or("{}").to_owned();
         let place = "struct field .HostConfig of type container.HostConfig";
         let mut host = go_json::object(&host_text, place)?;
-        let mut references = References::new(members);
+        let mut references = References::new(members, manners);
         references.host(&mut host)?;
         let networking_text = top.get_folded("NetworkingConfig").map(str::to_owned);
         let networking = references.networking(networking_text.as_deref())?;
@@ -85,7 +93,7 @@ impl Spec {
             &references,
             found.wishes,
             &all_labels,
-            &identity,
+            manners,
         );
         request.replaces = replaced(members, &all_labels);
         if found.env.len() != env.len() {
@@ -101,9 +109,32 @@ impl Spec {
         Ok(Self {
             request,
             body: top.to_json().into(),
+            whole_cpus: match manners {
+                Manners::Engine => 0,
+                Manners::Classic => host_config::cpu_shares(&host),
+            },
             identity,
             stand_in: Arc::new(stand_in),
         })
+    }
+}
+
+impl Spec {
+    /// Returns the body for an engine of so many CPUs: wishes taken out of the environment, identity added, node
+    /// prefixes removed, and classic's whole CPUs as shares.
+    pub fn body_for(&self, cpus: i64) -> Bytes {
+        let told = || {
+            let text = std::str::from_utf8(&self.body).ok()?;
+            let mut top = Object::parse(text).ok()?;
+            let host = top.get_folded("HostConfig")?.to_owned();
+            let mut host = Object::parse(&host).ok()?;
+            let shares = host_config::shares(self.whole_cpus, cpus);
+            host.set_folded("CpuShares", shares.to_string());
+            top.set_folded("HostConfig", host.to_json());
+            Some(top.to_json().into())
+        };
+        let told = (self.whole_cpus > 0).then(told).flatten();
+        told.unwrap_or_else(|| self.body.clone())
     }
 }
 
@@ -141,7 +172,7 @@ fn asked(
     references: &References<'_>,
     wishes: wishes::Wishes,
     labels: &BTreeMap<String, String>,
-    identity: &str,
+    manners: Manners,
 ) -> (Request, Container) {
     let network_mode: String = host.decode("NetworkMode").unwrap_or_default();
     let exposed = host_config::exposed(top);
@@ -149,7 +180,7 @@ fn asked(
         image: top.decode("Image").unwrap_or_default(),
         name: name.map(str::to_owned),
         wishes,
-        resources: host_config::resources(host),
+        resources: host_config::asked(host, manners),
         ports: host_config::bindings(host),
         seed: fastrand::u64(..),
         ..references.request.clone()
@@ -158,7 +189,7 @@ fn asked(
         request.host_ports.clone_from(&exposed);
     }
     let stand_in = Container {
-        id: identity.into(),
+        id: labels.get(SWARM_ID_LABEL).map_or("", String::as_str).into(),
         names: name.map(str::to_owned).into_iter().collect(),
         image: request.image.clone(),
         labels: labels.clone(),
@@ -176,8 +207,15 @@ fn asked(
     (request, stand_in)
 }
 
-/// Makes 64 random hexadecimal digits.
-fn identity() -> String {
+/// Returns the identity that the caller gave, which must be nobody else's, or makes 64 random hexadecimal digits.
+fn identity(given: Option<&String>, members: &Members) -> String {
+    let nodes = members.view.nodes().iter();
+    let mut all = nodes.flat_map(|n| n.containers.iter());
+    if let Some(given) = given.filter(|id| !id.is_empty())
+        && !all.any(|c| c.swarm_id() == Some(given.as_str()))
+    {
+        return given.clone();
+    }
     (0..4)
         .map(|_| format!("{:016x}", fastrand::u64(..)))
         .collect()

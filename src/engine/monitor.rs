@@ -20,7 +20,7 @@ use super::pulse::Pulse;
 use super::rounds::{self, Answered};
 use super::{Client, Command, Engine, Error, Order, Refresh};
 use crate::model::event::Event;
-use crate::model::{Health, Node};
+use crate::model::{Health, Manners, Node};
 
 /// Messages taken at once before the state is read anew.
 const BATCH: usize = 1024;
@@ -42,6 +42,8 @@ pub struct Settings {
     pub call_deadline: Duration,
     /// Share of its resources that a node promises beyond what it has; 0.05 is five percent.
     pub overcommit: f64,
+    /// Whose habits lists and promises of resources follow.
+    pub manners: Manners,
 }
 
 impl Default for Settings {
@@ -54,6 +56,7 @@ impl Default for Settings {
             refresh: Duration::from_secs(30)..=Duration::from_secs(60),
             call_deadline: Duration::from_secs(6),
             overcommit: 0.05,
+            manners: Manners::Engine,
         }
     }
 }
@@ -65,7 +68,8 @@ pub fn start(
     events: broadcast::Sender<Arc<Event>>,
 ) -> (Engine, AbortOnDropHandle<()>) {
     let pulse = Pulse::new(settings.failures, settings.slow_after);
-    let mut inventory = Inventory::new(Arc::clone(client.key()), settings.overcommit);
+    let key = Arc::clone(client.key());
+    let mut inventory = Inventory::new(key, settings.overcommit, settings.manners);
     let (publish, node) = watch::channel(Arc::new(inventory.freeze(&pulse, None)));
     let (commands, told) = mpsc::channel(256);
     let engine = Engine {

@@ -4,12 +4,50 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::Resources;
 use super::container::{Port, PortBinding};
 use super::raw::Object;
+use super::{Manners, Resources};
+
+/// What one CPU is worth as shares on a machine that has no other.
+const SHARES: i64 = 1024;
+
+/// Reads what a create asks of its node. Classic takes `CpuShares` for whole CPUs, and nothing else for any.
+pub fn asked(host: &Object<'_>, manners: Manners) -> Resources {
+    match manners {
+        Manners::Engine => resources(host),
+        Manners::Classic => whole_cpus(host, cpu_shares(host)),
+    }
+}
+
+/// Reads what a container on a machine of so many CPUs was promised.
+pub fn promised(host: &Object<'_>, manners: Manners, cpus: i64) -> Resources {
+    match manners {
+        Manners::Engine => resources(host),
+        Manners::Classic => whole_cpus(host, cpu_shares(host).saturating_mul(cpus) / SHARES),
+    }
+}
+
+/// Returns the shares that classic asks of a machine of so many CPUs for `whole` of them.
+pub fn shares(whole: i64, cpus: i64) -> i64 {
+    let cpus = cpus.max(1);
+    whole.saturating_mul(SHARES).saturating_add(cpus - 1) / cpus
+}
+
+/// Reads the shares, which an engine takes for a weight.
+pub fn cpu_shares(host: &Object<'_>) -> i64 {
+    host.decode::<i64>("CpuShares").unwrap_or(0).max(0)
+}
+
+/// Puts whole CPUs and the memory of a `HostConfig` together.
+fn whole_cpus(host: &Object<'_>, cpus: i64) -> Resources {
+    Resources {
+        nano_cpus: cpus.saturating_mul(Resources::NANO_PER_CPU),
+        ..resources(host)
+    }
+}
 
 /// Reads what a `HostConfig` asks of its node. `CpuQuota` counts as the CPUs it allows.
-pub fn resources(host: &Object<'_>) -> Resources {
+fn resources(host: &Object<'_>) -> Resources {
     let number = |key: &str| host.decode::<i64>(key).unwrap_or(0);
     let quota = number("CpuQuota");
     let period = match number("CpuPeriod") {
@@ -99,6 +137,23 @@ mod tests {
         );
         assert_eq!(nano(r#"{"CpuQuota":-1,"Memory":-5}"#), 0);
         assert_eq!(nano(r#"{"CpuQuota":1,"CpuPeriod":1}"#), 1_000_000);
+    }
+
+    #[test]
+    fn classics_shares_are_whole_cpus_there_and_back() {
+        let host = Object::parse(r#"{"CpuShares":2,"NanoCpus":500000000,"Memory":7}"#).unwrap();
+        let asked = asked(&host, Manners::Classic);
+        assert_eq!((asked.nano_cpus, asked.memory_bytes), (2_000_000_000, 7));
+        for cpus in 1..=129 {
+            for whole in 0..=cpus {
+                let text = format!(r#"{{"CpuShares":{}}}"#, shares(whole, cpus));
+                let host = Object::parse(&text).unwrap();
+                let back = promised(&host, Manners::Classic, cpus).nano_cpus;
+                assert_eq!(back, whole * Resources::NANO_PER_CPU, "{whole} of {cpus}");
+            }
+        }
+        assert_eq!(shares(1, 3), 342);
+        assert_eq!(promised(&host, Manners::Engine, 4).nano_cpus, 500_000_000);
     }
 
     #[test]

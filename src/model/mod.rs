@@ -9,6 +9,7 @@ pub mod go_json;
 pub mod host_config;
 
 pub mod image;
+pub mod manners;
 pub mod network;
 pub mod node;
 pub mod orders;
@@ -22,6 +23,7 @@ pub mod volume;
 
 pub use container::Container;
 pub use image::Image;
+pub use manners::Manners;
 pub use network::Network;
 pub use node::{Health, Node};
 pub use resources::Resources;

@@ -9,20 +9,25 @@ use serde_json::value::RawValue;
 
 use super::container::ListEntry;
 use super::raw::{Object, quote};
-use super::{NODE_NAME_LABEL, Node};
+use super::{Manners, NODE_NAME_LABEL, Node};
 
 /// Makes the list entry of a container out of the entry in its engine's list.
 ///
-/// Its canonical name is followed by the node-qualified one, ports that bind all addresses show `node_ip` (nothing is
+/// Its canonical name is followed by the node-qualified one (classic shows that alone), ports that bind all addresses show `node_ip` (nothing is
 /// changed when that is empty), and a label names the node.
 ///
 /// # Errors
 /// The text is not a JSON object, or `Names`, `Ports` or `Labels` are of another type than an engine's.
-pub fn splice(raw_entry: &str, node_name: &str, node_ip: &str) -> serde_json::Result<ListEntry> {
+pub fn splice(
+    raw_entry: &str,
+    node_name: &str,
+    node_ip: &str,
+    manners: Manners,
+) -> serde_json::Result<ListEntry> {
     let mut entry = Object::parse(raw_entry)?;
     let names = entry
         .get("Names")
-        .map(|raw| qualify(raw, node_name))
+        .map(|raw| qualify(raw, node_name, manners))
         .transpose()?;
     if let Some(names) = names {
         entry.set("Names", names);
@@ -65,13 +70,17 @@ pub fn inspect(raw: &str, node: &Node) -> serde_json::Result<String> {
     Ok(json)
 }
 
-/// Adds `/node/name` after each canonical name; link aliases (`/web/db`) stay alone.
-fn qualify(raw: &str, node_name: &str) -> serde_json::Result<String> {
+/// Adds `/node/name` after each canonical name; link aliases (`/web/db`) stay alone. Classic puts the node before all.
+fn qualify(raw: &str, node_name: &str, manners: Manners) -> serde_json::Result<String> {
     let Some(names) = serde_json::from_str::<Option<Vec<String>>>(raw)? else {
         return Ok(raw.to_owned());
     };
     let mut all = Vec::with_capacity(names.len() * 2);
     for name in names {
+        if manners.is_classic() {
+            all.push(quote(&format!("/{node_name}{name}")));
+            continue;
+        }
         let plain = name.strip_prefix('/').unwrap_or(&name);
         let qualified = (!plain.contains('/')).then(|| format!("/{node_name}/{plain}"));
         all.push(quote(&name));
@@ -190,7 +199,8 @@ mod tests {
 
     fn spliced(raw: &str, ip: &str) -> String {
         let mut out = Vec::new();
-        splice(raw, "node0", ip).unwrap().write("Up", &mut out);
+        let entry = splice(raw, "node0", ip, Manners::Engine).unwrap();
+        entry.write("Up", &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -215,13 +225,20 @@ mod tests {
     }
 
     #[test]
+    fn classics_names_have_the_node_before_them_link_aliases_too() {
+        let raw = r#"["/web","/other/db"]"#;
+        let names = qualify(raw, "node0", Manners::Classic).unwrap();
+        assert_eq!(names, r#"["/node0/web","/node0/other/db"]"#);
+    }
+
+    #[test]
     fn absent_parts_do_not_hurt() {
         assert_eq!(
             spliced(r#"{"Names":null,"Ports":null}"#, "10.0.0.1"),
             r#"{"Names":null,"Ports":null,"Labels":{"com.docker.swarm.node.name":"node0"},"Status":"Up"}"#
         );
-        assert!(splice("[]", "n", "").is_err());
-        assert!(splice(r#"{"Names":3}"#, "n", "").is_err());
+        assert!(splice("[]", "n", "", Manners::Engine).is_err());
+        assert!(splice(r#"{"Names":3}"#, "n", "", Manners::Engine).is_err());
     }
 
     #[test]
@@ -261,7 +278,7 @@ mod tests {
 
         #[test]
         fn any_text_is_spliced_or_refused(text in ".*") {
-            let _ = splice(&text, "n", "10.0.0.1");
+            let _ = splice(&text, "n", "10.0.0.1", Manners::Engine);
             let _ = inspect(&text, &Node::default());
         }
     }

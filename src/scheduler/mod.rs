@@ -22,7 +22,7 @@ pub use refusal::{Refusal, Refused};
 pub use request::{Request, Required, Together};
 pub use strategy::{Score, Strategy};
 
-use crate::model::{ClusterView, Node};
+use crate::model::{ClusterView, Manners, Node};
 
 /// The rules of one cluster.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub struct Scheduler {
     /// Asked after the user's filters, whatever they are.
     always: Vec<Box<dyn Filter>>,
     strategy: Box<dyn Strategy>,
+    manners: Manners,
 }
 
 /// A name that is no filter or strategy (classic's words).
@@ -69,7 +70,7 @@ pub struct Rank {
     /// Nothing speaks against it: a node that missed a probe, is slow or has no space left is the last choice, as
     /// classic's health indicator made it.
     fit: bool,
-    /// How many soft wishes it meets.
+    /// How many soft wishes it meets; in classic, whether it meets all.
     wishes: usize,
     /// What the strategy says.
     score: Score,
@@ -83,8 +84,12 @@ impl Scheduler {
     ///
     /// # Errors
     /// A name is not known.
-    pub fn new(strategy: &str, filters: Option<&[String]>) -> Result<Self, Unknown> {
-        let all = || filter::FILTERS.iter().map(|make| make());
+    pub fn new(
+        strategy: &str,
+        filters: Option<&[String]>,
+        manners: Manners,
+    ) -> Result<Self, Unknown> {
+        let all = || filter::FILTERS.iter().map(|make| make(manners));
         let (filters, always) = match filters {
             None => (all().collect(), Vec::new()),
             Some(names) => {
@@ -116,7 +121,13 @@ impl Scheduler {
             filters,
             always,
             strategy,
+            manners,
         })
+    }
+
+    /// Returns whose habits it has.
+    pub fn manners(&self) -> Manners {
+        self.manners
     }
 
     /// Returns the strategy's name.
@@ -161,7 +172,11 @@ impl Scheduler {
     pub fn rank(&self, request: &Request, node: &Node) -> Rank {
         Rank {
             fit: node.is_fit(),
-            wishes: filter::soft_wishes_met(request, node),
+            wishes: match (self.manners, filter::soft_wishes(request, node)) {
+                (Manners::Engine, (met, _)) => met,
+                // All of them together or none.
+                (Manners::Classic, (met, all)) => usize::from(met == all),
+            },
             score: self.strategy.score(request, node),
             holds_image: node.image(&request.image).is_some(),
         }

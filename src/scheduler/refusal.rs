@@ -86,6 +86,17 @@ impl Refused {
     }
 }
 
+impl Refused {
+    /// Returns classic's own sentence, and nothing beside it.
+    pub fn in_classics_words(&self) -> String {
+        match self {
+            Self::NoNodes => self.to_string(),
+            Self::Conflict(reasons) => unsatisfied(&[&format!("[{}]", reasons.join(" "))], " \n"),
+            Self::All(refused) => classic(refused, " \n"),
+        }
+    }
+}
+
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -102,7 +113,7 @@ impl fmt::Display for Refused {
                     "no node can take this container ({} looked at): {}. {}",
                     refused.len(),
                     groups.join("; "),
-                    classic(refused)
+                    classic(refused, " ")
                 )
             }
         }
@@ -182,8 +193,8 @@ fn plural(phrase: &str) -> String {
     format!("{verb} {rest}")
 }
 
-/// Returns the sentence that clients of classic Swarm look for.
-fn classic(refused: &[(Arc<Node>, Refusal)]) -> String {
+/// Returns the sentence that clients of classic Swarm look for; `separator` stands before each condition.
+fn classic(refused: &[(Arc<Node>, Refusal)], separator: &str) -> String {
     let mut answering = refused
         .iter()
         .filter(|(_, r)| r.kind != Kind::Health)
@@ -201,9 +212,16 @@ fn classic(refused: &[(Arc<Node>, Refusal)]) -> String {
     }
     match conditions.as_slice() {
         [] => "no resources available to schedule container".to_owned(),
-        some => format!(
-            "Unable to find a node that satisfies the following conditions {}",
-            some.join(" ")
-        ),
+        some => unsatisfied(some, separator),
     }
+}
+
+/// Says which conditions no node satisfies; `separator` stands before each.
+fn unsatisfied(conditions: &[&str], separator: &str) -> String {
+    let mut text = "Unable to find a node that satisfies the following conditions".to_owned();
+    for condition in conditions {
+        text.push_str(separator);
+        text.push_str(condition);
+    }
+    text
 }

@@ -49,7 +49,7 @@ fn view(nodes: &[Node]) -> ClusterView {
 }
 
 fn scheduler(strategy: &str) -> Scheduler {
-    Scheduler::new(strategy, None).unwrap()
+    Scheduler::new(strategy, None, Manners::Engine).unwrap()
 }
 
 /// Places `count` requests one after the other; returns how many each node got.
@@ -392,18 +392,20 @@ fn whitelists_name_nodes_and_unlike_classic_heed_their_operator() {
 
 #[test]
 fn named_filters_replace_the_list_but_resources_stay() {
-    let some = Scheduler::new("binpacking", Some(&["health".into()])).unwrap();
+    let some = Scheduler::new("binpacking", Some(&["health".into()]), Manners::Engine).unwrap();
     assert_eq!(
         (some.strategy_name(), some.filter_names()),
         ("binpack", vec!["health"])
     );
     assert!(some.admits(&asks(9, 0), &node("a", 1, 1)).is_err());
     assert_eq!(
-        Scheduler::new("best", None).unwrap_err().to_string(),
+        Scheduler::new("best", None, Manners::Engine)
+            .unwrap_err()
+            .to_string(),
         "strategy not supported: best (there are spread, binpack, random)"
     );
     assert!(
-        Scheduler::new("spread", Some(&["x".into()]))
+        Scheduler::new("spread", Some(&["x".into()]), Manners::Engine)
             .unwrap_err()
             .to_string()
             .starts_with("filter not supported: x")
@@ -434,4 +436,61 @@ proptest! {
             Err(_) => prop_assert_eq!(admitted, 0),
         }
     }
+}
+
+/// The nodes that a request may go to by classic's rules, best first.
+fn classics(request: &Request, nodes: &[Node]) -> Vec<String> {
+    let scheduler = Scheduler::new("spread", None, Manners::Classic).unwrap();
+    let placed = scheduler.place(request, &view(nodes));
+    let names = placed.map(|p| p.candidates.iter().map(|n| n.name.clone()).collect());
+    names.unwrap_or_else(|refused| vec![refused.in_classics_words()])
+}
+
+#[test]
+fn classics_soft_wishes_count_all_together_or_not_at_all() {
+    let mut nodes = [node("a", 2, 2), node("b", 2, 2), node("c", 2, 2)];
+    nodes[1].labels.insert("zone".into(), "eu".into());
+    put(&mut nodes[1], "old", Resources::default());
+    let wish = |list: &[&str]| {
+        let mut request = Request::default();
+        request.wishes.constraints = list.iter().map(|e| Expr::parse(e).unwrap()).collect();
+        request
+    };
+    assert_eq!(classics(&wish(&["zone==~eu"]), &nodes)[0], "b");
+    // No node has both: neither counts, and the emptiest is the best.
+    let both = wish(&["zone==~eu", "disk==~ssd"]);
+    assert_eq!(classics(&both, &nodes), ["a", "c", "b"]);
+    let placed = scheduler("spread").place(&both, &view(&nodes)).unwrap();
+    assert_eq!(placed.candidates[0].name, "b", "each counts on its own");
+}
+
+#[test]
+fn classics_whitelist_has_no_operator_and_its_ports_no_protocol() {
+    let mut nodes = [node("a", 2, 2), node("b", 2, 2)];
+    let mut request = Request::default();
+    request.wishes.whitelists = vec![Expr::parse("node!=a").unwrap()];
+    assert_eq!(classics(&request, &nodes), ["a"]);
+    let port = |protocol: &str| PortBinding {
+        host_ip: String::new(),
+        first: 53,
+        last: 53,
+        port: Port {
+            number: 53,
+            protocol: protocol.into(),
+        },
+    };
+    nodes[0].containers.insert(Arc::new(Container {
+        id: "dns".into(),
+        ports: vec![port("udp")],
+        ..Container::default()
+    }));
+    let request = Request {
+        ports: vec![port("tcp")],
+        ..Request::default()
+    };
+    assert_eq!(classics(&request, &nodes), ["b"]);
+    assert_eq!(
+        classics(&request, &nodes[..1]),
+        ["Unable to find a node that satisfies the following conditions \n[port 53 (Bridge mode)]"]
+    );
 }

@@ -8,6 +8,7 @@ mod support;
 
 mod bad_input;
 mod builds;
+mod classic;
 mod cli;
 mod compose;
 mod compose_1;

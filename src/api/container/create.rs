@@ -13,7 +13,8 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
     let body = call.read_body().await?;
     let name = Some(call.query.text("name")).filter(|n| !n.is_empty());
     let name = name.map(|n| n.strip_prefix('/').unwrap_or(n).to_owned());
-    let spec = Spec::read(&body, name.as_deref(), &call.members())?;
+    let manners = call.api.cluster.manners();
+    let spec = Spec::read(&body, name.as_deref(), &call.members(), manners)?;
     let query = without_name(call.raw_query());
     let mut headers = call.head.headers;
     crate::proxy::headers::strip_hop_by_hop(&mut headers);

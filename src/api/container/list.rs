@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::api::filters::Filters;
 use crate::api::list::{ListError, NodeFilter, chunks};
 use crate::api::query::Query;
-use crate::model::{ClusterView, Container, Node};
+use crate::model::{ClusterView, Container, Manners, Node};
 
 use super::filter::{ALLOWED, Filter};
 
@@ -29,6 +29,8 @@ pub struct ListQuery {
     pub since: String,
     /// The filters.
     pub filters: Filters,
+    /// Whose habits decide what is listed.
+    pub manners: Manners,
 }
 
 impl ListQuery {
@@ -36,7 +38,7 @@ impl ListQuery {
     ///
     /// # Errors
     /// The limit is no number, or the filters are unreadable or unknown.
-    pub fn parse(query: &Query) -> Result<Self, ListError> {
+    pub fn parse(query: &Query, manners: Manners) -> Result<Self, ListError> {
         let filters = Filters::parse(query.text("filters"))?;
         let limit = query.int("limit")?.unwrap_or_default();
         filters.validate(ALLOWED)?;
@@ -46,7 +48,24 @@ impl ListQuery {
             before: query.text("before").to_owned(),
             since: query.text("since").to_owned(),
             filters,
+            manners,
         })
+    }
+
+    /// Tells whether stopped containers are listed too.
+    fn shows_all(&self) -> bool {
+        let mut states = self.filters.values("status");
+        let states = match self.manners {
+            Manners::Engine => states.next().is_some(),
+            Manners::Classic => !self.before.is_empty() || states.any(|s| s == "exited"),
+        };
+        self.all || self.limit > 0 || states
+    }
+
+    /// Tells whether classic hides a running container: its node does not answer, or it is a part of classic itself.
+    fn hides(&self, node: &Node, container: &Container) -> bool {
+        let own = || container.image.split(':').next() == Some("swarm");
+        self.manners.is_classic() && (!node.health.is_healthy() || own())
     }
 }
 
@@ -73,7 +92,7 @@ pub fn select(view: &ClusterView, query: &ListQuery) -> Result<Vec<Row>, ListErr
     let before = bound(view, query, "before", &query.before)?;
     let since = bound(view, query, "since", &query.since)?;
     let nodes = NodeFilter::new(&query.filters);
-    let all = query.all || query.limit > 0 || query.filters.values("status").next().is_some();
+    let all = query.shows_all();
     let mut found = Vec::new();
     for (index, node) in view.nodes().iter().enumerate() {
         if !nodes.admits(node) {
@@ -82,7 +101,7 @@ pub fn select(view: &ClusterView, query: &ListQuery) -> Result<Vec<Row>, ListErr
         let scope = filter.on(node);
         for container in node.containers.iter() {
             let place = place(index, container);
-            if (all || container.state.is_running())
+            if (all || container.state.is_running() && !query.hides(node, container))
                 && before.iter().all(|bound| place > *bound)
                 && since.iter().all(|bound| place < *bound)
                 && scope.admits(container)

@@ -58,7 +58,7 @@ fn cluster() -> ClusterView {
 fn names(view: &ClusterView, raw: &str) -> String {
     let rows = Query::parse(raw)
         .map_err(ListError::from)
-        .and_then(|query| ListQuery::parse(&query))
+        .and_then(|query| ListQuery::parse(&query, Manners::Engine))
         .and_then(|query| select(view, &query));
     match rows {
         Ok(rows) => {
@@ -183,7 +183,7 @@ fn unusable_filters_are_refused_in_the_engines_words() {
 #[test]
 fn rows_are_written_as_the_engine_writes_them() {
     let rows = |query: &str| {
-        let query = ListQuery::parse(&Query::parse(query).unwrap()).unwrap();
+        let query = ListQuery::parse(&Query::parse(query).unwrap(), Manners::Engine).unwrap();
         text(render(select(&cluster(), &query).unwrap(), now()))
     };
     assert_eq!(
@@ -216,4 +216,44 @@ fn containers_of_a_lost_node_stay_listed() {
         json.contains(r#""State":"running","Status":"Host Down""#),
         "{json}"
     );
+}
+
+#[test]
+fn classic_hides_more_and_only_exited_containers_show_themselves() {
+    let mut own = running("5a", "agent", 400);
+    own.image = "swarm:1.2.9".into();
+    let lost = running("6b", "far", 500);
+    let mut nodes: Vec<Node> = cluster().nodes().iter().map(|n| (**n).clone()).collect();
+    nodes.push(with(node("node2"), vec![(own, "[]")]));
+    nodes.push(down(with_one("node3", lost)));
+    let view = view(nodes);
+    let shown = |query: &str, manners| {
+        let query = ListQuery::parse(&Query::parse(query).unwrap(), manners).unwrap();
+        let rows = select(&view, &query).unwrap();
+        let names: Vec<_> = rows.iter().map(|row| row.container.name()).collect();
+        names.join(" ")
+    };
+    let status = |value: &str| {
+        let filters = format!(r#"{{"status":["{value}"]}}"#);
+        let mut raw = form_urlencoded::Serializer::new(String::new());
+        raw.append_pair("filters", &filters).finish()
+    };
+    for (query, engine, classic) in [
+        ("", "far agent hc w2 web", "hc w2 web"),
+        (
+            "all=1",
+            "far agent hc ex1 w2 web c0 ex1",
+            "far agent hc ex1 w2 web c0 ex1",
+        ),
+        (&status("exited"), "ex1 ex1", "ex1 ex1"),
+        (&status("created"), "c0", ""),
+    ] {
+        assert_eq!(shown(query, Manners::Engine), engine, "{query}");
+        assert_eq!(shown(query, Manners::Classic), classic, "{query}");
+    }
+}
+
+/// A node with one container.
+fn with_one(name: &str, container: Container) -> Node {
+    with(node(name), vec![(container, "[]")])
 }

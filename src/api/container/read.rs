@@ -13,19 +13,20 @@ use crate::api::Api;
 use crate::api::call::{Answer, Call, changed, chunked};
 use crate::cluster::Members;
 use crate::engine::Refresh;
-use crate::model::{Container, splice};
+use crate::model::{Container, Manners, splice};
 
 /// How long an engine may take to measure the sizes of its containers, as long as it answers other questions.
 const SIZE_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Lists containers of all nodes.
 pub(in crate::api) async fn list(call: Call) -> Answer {
-    let query = ListQuery::parse(&call.query)?;
+    let manners = call.api.cluster.manners();
+    let query = ListQuery::parse(&call.query, manners)?;
     read_anew(&call.api, &query).await;
     let members = call.members();
     let mut rows = list::select(&members.view, &query)?;
     if call.query.flag("size") {
-        rows = with_sizes(&members, rows, call.version).await;
+        rows = with_sizes(&members, rows, call.version, manners).await;
     }
     Ok(chunked(list::render(rows, jiff::Timestamp::now())))
 }
@@ -49,7 +50,7 @@ async fn read_anew(api: &Api, query: &ListQuery) {
 
 /// Puts entries with sizes, freshly measured by the engines, in place of those from memory. A node that does not
 /// answer in time is shown without sizes.
-async fn with_sizes(members: &Members, rows: Vec<Row>, api: u16) -> Vec<Row> {
+async fn with_sizes(members: &Members, rows: Vec<Row>, api: u16, manners: Manners) -> Vec<Row> {
     let measured = members.healthy().map(|(node, engine)| {
         let path = crate::proxy::target::versioned(engine, api, "/containers/json", "all=1&size=1");
         async move {
@@ -62,7 +63,8 @@ async fn with_sizes(members: &Members, rows: Vec<Row>, api: u16) -> Vec<Row> {
                 let id = crate::model::raw::Object::parse(entry.get())
                     .ok()?
                     .decode::<String>("Id")?;
-                Some((id, splice::splice(entry.get(), &node.name, &node.ip).ok()?))
+                let entry = splice::splice(entry.get(), &node.name, &node.ip, manners);
+                Some((id, entry.ok()?))
             });
             Some(spliced.collect::<Vec<_>>())
         }

@@ -9,6 +9,7 @@ use crate::api::error::Error;
 use crate::api::holding::{self, Held};
 use crate::cluster;
 use crate::engine::{self, Engine, Refresh};
+use crate::model::Manners;
 
 /// How long one look for an outcome may take.
 const LOOK: Duration = Duration::from_secs(3);
@@ -24,12 +25,10 @@ pub(in crate::api) async fn rename(call: Call) -> Answer {
     let own = found.object.names.contains(&name);
     let reservation = match name.is_empty() || own {
         true => None,
-        false => Some(
-            cluster
-                .reservations()
-                .reserve_name(&cluster, &name)
-                .map_err(taken)?,
-        ),
+        false => {
+            let held = cluster.reservations().reserve_name(&cluster, &name);
+            Some(held.map_err(|error| taken(error, cluster.manners()))?)
+        }
     };
     let id = Arc::clone(&found.object.id);
     let held = Held {
@@ -52,9 +51,10 @@ async fn is_called(engine: Engine, id: Arc<str>, name: String) -> Result<bool, e
     Ok(inspect["Name"] == format!("/{name}"))
 }
 
-/// Says that a name is not free as engines do for renames.
-fn taken(error: cluster::Error) -> Error {
+/// Says that a name is not free as engines do for renames; classic says the same as of creates.
+fn taken(error: cluster::Error, manners: Manners) -> Error {
     match error {
+        error if manners.is_classic() => error.into(),
         error @ (cluster::Error::NameTaken { .. } | cluster::Error::NameReserved { .. }) => {
             Error::Conflict(format!("Error when allocating new name: {error}"))
         }

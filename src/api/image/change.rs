@@ -55,6 +55,9 @@ pub(in crate::api) async fn tag(call: Call) -> Answer {
     let found = holders(&call, Which::Same);
     let found = found.map_err(|error| missing::tagged(error, &call.id))?;
     let done = on(&call, found).await;
+    if let Some(faults) = faults(&done).filter(|_| call.api.cluster.manners().is_classic()) {
+        return Err(Error::Fault(faults));
+    }
     match failure(&done) {
         Some(answer) => answer,
         None => Ok(no_content(StatusCode::CREATED)),
@@ -69,8 +72,12 @@ pub(in crate::api) async fn remove(call: Call) -> Answer {
     // First where containers have it: when an engine refuses, the others must not have lost it.
     let (users, others) = found.into_iter().partition(|holder| holder.in_use);
     let mut done = on(&call, users).await;
-    if failure(&done).is_none() {
+    let classic = call.api.cluster.manners().is_classic();
+    if classic || failure(&done).is_none() {
         done.extend(on(&call, others).await);
+    }
+    if let Some(faults) = faults(&done).filter(|_| classic) {
+        return Err(Error::Fault(faults));
     }
     if let Some(answer) = failure(&done) {
         return answer;
@@ -82,7 +89,8 @@ pub(in crate::api) async fn remove(call: Call) -> Answer {
         };
         let lines: Vec<&RawValue> = serde_json::from_slice(text).unwrap_or_default();
         for line in lines {
-            if !said.iter().any(|s| s == line.get()) {
+            // Classic put together what all nodes said.
+            if classic || !said.iter().any(|s| s == line.get()) {
                 said.push(line.get().to_owned());
             }
         }
@@ -160,6 +168,19 @@ async fn one(
         .await
         .map_err(|e| engine.client().broken(e.to_string()))?;
     Ok((head.status, head.headers, text))
+}
+
+/// Says of each node that failed why, as classic did.
+fn faults(done: &[Done]) -> Option<String> {
+    let why = |done: &Done| match &done.result {
+        Err(error) => Some(error.to_string()),
+        Ok((status, _, text)) if !status.is_success() => Some(engine::client::message(text)),
+        Ok(_) => None,
+    };
+    let failed = done
+        .iter()
+        .filter_map(|one| Some(format!("{}: {}", one.node, why(one)?)));
+    Some(failed.collect::<Vec<_>>().join("\n")).filter(|faults| !faults.is_empty())
 }
 
 /// Makes the answer when any holder failed: its own when it is alone or none succeeded, else one that names the nodes.

@@ -36,6 +36,8 @@ pub(in crate::api) fn queue() -> (Tell, mpsc::Receiver<(usize, Told)>) {
 #[derive(Debug)]
 pub(in crate::api) struct FanIn {
     verb: &'static str,
+    /// What stands before the text of every row: `Pulling busybox:latest...`; for clients of classic.
+    heading: Option<String>,
     nodes: Vec<String>,
     open: usize,
     failed: BTreeMap<usize, engine::Error>,
@@ -48,11 +50,29 @@ impl FanIn {
     pub(in crate::api) fn new(verb: &'static str, nodes: Vec<String>) -> Self {
         Self {
             verb,
+            heading: None,
             open: nodes.len(),
             nodes,
             failed: BTreeMap::new(),
             closing: Vec::new(),
         }
+    }
+
+    /// Shows rows as classic did, which told everything in them.
+    #[must_use]
+    pub(in crate::api) fn headed(self, heading: Option<String>) -> Self {
+        Self { heading, ..self }
+    }
+
+    /// Tells whether rows are shown from the start, whatever comes of them.
+    pub(in crate::api) fn is_headed(&self) -> bool {
+        self.heading.is_some()
+    }
+
+    /// Returns the rows that stand before all others.
+    pub(in crate::api) fn start(&self) -> Vec<Bytes> {
+        let nodes = self.heading.iter().flat_map(|_| 0..self.nodes.len());
+        nodes.map(|node| self.row(node, "", "{}")).collect()
     }
 
     /// Tells whether every node has ended.
@@ -67,6 +87,7 @@ impl FanIn {
             Told::Ended(result) => {
                 self.open -= 1;
                 let text = match result {
+                    Ok(()) if self.is_headed() => String::new(),
                     Ok(()) => "done".to_owned(),
                     Err(error) => {
                         let text = format!("failed: {}", error.words());
@@ -92,10 +113,13 @@ impl FanIn {
             lines.push(format!("{line}\r\n").into());
         }
         if !ok {
-            let text = match self.common_words() {
-                Some(words) => words,
-                None => format!("{} failed on {}", self.verb, self.all_words()),
+            let last = || self.failed.values().next_back().map(engine::Error::words);
+            let text = match self.is_headed() {
+                true => last(),
+                false => self.common_words(),
             };
+            let text =
+                text.unwrap_or_else(|| format!("{} failed on {}", self.verb, self.all_words()));
             let text = quote(&text);
             let line = format!(
                 "{{\"errorDetail\":{{\"code\":1,\"message\":{text}}},\"error\":{text}}}\r\n"
@@ -141,6 +165,11 @@ impl FanIn {
         let status: String = told.decode("status").unwrap_or_default();
         let closing =
             told.get("stream").is_some() || told.get("id").is_none() && !status.is_empty();
+        if self.is_headed() {
+            let stream: String = told.decode("stream").unwrap_or_default();
+            let detail = told.get("progressDetail").unwrap_or("{}").to_owned();
+            return Some(self.row(from, &format!("{status}{}", stream.trim_end()), &detail));
+        }
         if closing || told.get("aux").is_some() {
             if !self.closing.iter().any(|l| l == text) {
                 self.closing.push(text.to_owned());
@@ -158,9 +187,14 @@ impl FanIn {
 
     /// Writes a node's row.
     fn row(&self, node: usize, status: &str, detail: &str) -> Bytes {
+        let status = match &self.heading {
+            None => status.to_owned(),
+            Some(heading) if status.is_empty() => heading.clone(),
+            Some(heading) => format!("{heading} : {status}"),
+        };
         format!(
             "{{\"status\":{},\"progressDetail\":{detail},\"id\":{}}}\r\n",
-            quote(status),
+            quote(&status),
             quote(&self.nodes[node])
         )
         .into()
@@ -266,5 +300,35 @@ mod tests {
         differ.take(1, failed("unreachable"));
         let told = differ.refusal().unwrap().to_string();
         assert_eq!(told, "node0: manifest unknown; node1: unreachable");
+    }
+
+    #[test]
+    fn classics_rows_have_all_that_is_told_and_the_last_error_ends_them() {
+        let mut fan_in = fan_in().headed(Some("Pulling x:1...".into()));
+        let start: Vec<String> = fan_in.start().into_iter().map(|l| text(Some(l))).collect();
+        let row = |status: &str, node: &str| {
+            format!("{{\"status\":\"{status}\",\"progressDetail\":{{}},\"id\":\"{node}\"}}\r\n")
+        };
+        let first = "Pulling x:1...";
+        assert_eq!(start, [row(first, "node0"), row(first, "node1")]);
+        let shown = fan_in.take(0, line(r#"{"status":"Digest: sha256:1"}"#));
+        assert_eq!(
+            text(shown),
+            row("Pulling x:1... : Digest: sha256:1", "node0")
+        );
+        assert_eq!(
+            text(fan_in.take(0, Told::Ended(Ok(())))),
+            row(first, "node0")
+        );
+        let shown = fan_in.take(1, failed("no space"));
+        assert_eq!(
+            text(shown),
+            row("Pulling x:1... : failed: no space", "node1")
+        );
+        let end: Vec<String> = fan_in.end().into_iter().map(|l| text(Some(l))).collect();
+        assert_eq!(
+            end,
+            ["{\"errorDetail\":{\"code\":1,\"message\":\"no space\"},\"error\":\"no space\"}\r\n"]
+        );
     }
 }

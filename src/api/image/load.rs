@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::fan_in::{self, FanIn};
-use super::pull::{Job, first_then_stream, on_one};
+use super::pull::{Job, first_then_stream, heading, on_one};
 use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
 use crate::api::home;
@@ -37,7 +37,8 @@ pub(in crate::api) async fn load(mut call: Call) -> Answer {
     if targets.is_empty() {
         return Err(Error::Cluster(cluster::Error::NoHealthyNode));
     }
-    if targets.len() == 1 || !call.api.images_everywhere() {
+    let classic = call.api.cluster.manners().is_classic();
+    if targets.len() == 1 && !classic || !call.api.images_everywhere() {
         let (_, engine) = home::choose(
             &call.api.cluster,
             &members,
@@ -68,7 +69,11 @@ pub(in crate::api) async fn load(mut call: Call) -> Answer {
     let archive = std::mem::replace(&mut call.body, body::empty());
     work.spawn(feed_all(archive, feeds));
     let names = targets.into_iter().map(|(name, _)| name).collect();
-    first_then_stream(FanIn::new("load", names), told, work).await
+    let (verb, heading) = match call.path.ends_with("/create") {
+        true => ("import", heading(&call, "Importing")),
+        false => ("load", heading(&call, "Loading")),
+    };
+    first_then_stream(FanIn::new(verb, names).headed(heading), told, work).await
 }
 
 /// The archive's way to one node.

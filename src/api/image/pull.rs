@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::fan_in::{self, FanIn, Tell, Told};
+use super::load;
 use crate::api::afterwards;
 use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
@@ -20,6 +21,7 @@ use crate::api::query::Query;
 use crate::cluster::supply::{Supply, Wanted};
 use crate::cluster::{self, Cluster, transfer};
 use crate::engine::{self, Engine, Refresh};
+use crate::model::Manners;
 use crate::model::image::without_tag;
 use crate::net::body::{self, Body};
 use crate::proxy::{forward, target};
@@ -36,7 +38,11 @@ const ERROR_LIMIT: usize = 64 << 10;
 /// Pulls an image, or imports one from the body.
 pub(in crate::api) async fn create(call: Call) -> Answer {
     if call.query.text("fromImage").is_empty() {
-        return import(call).await;
+        // Classic imported everywhere, under another ID on every node.
+        return match call.api.cluster.manners() {
+            Manners::Engine => import(call).await,
+            Manners::Classic => load::load(call).await,
+        };
     }
     let members = call.members();
     let mut targets: Vec<(String, Engine)> = members
@@ -53,7 +59,7 @@ pub(in crate::api) async fn create(call: Call) -> Answer {
     }
     match targets.as_slice() {
         [] => Err(Error::Cluster(cluster::Error::NoHealthyNode)),
-        [(_, engine)] => {
+        [(_, engine)] if !call.api.cluster.manners().is_classic() => {
             let engine = engine.clone();
             on_one(call, &engine).await
         }
@@ -104,7 +110,21 @@ async fn on_many(call: Call, targets: Vec<(String, Engine)>) -> Answer {
         wanted(&call.query),
     ));
     let names = targets.into_iter().map(|(name, _)| name).collect();
-    first_then_stream(FanIn::new("pull", names), told, work).await
+    let heading = heading(&call, "Pulling");
+    first_then_stream(FanIn::new("pull", names).headed(heading), told, work).await
+}
+
+/// Returns what classic put before the text of every row of its progress.
+pub(super) fn heading(call: &Call, verb: &str) -> Option<String> {
+    let (image, tag) = (call.query.text("fromImage"), call.query.text("tag"));
+    let what = match (image, tag) {
+        ("", _) => "Image".to_owned(),
+        (image, "") => image.to_owned(),
+        (image, digest) if digest.contains(':') => format!("{image}@{digest}"),
+        (image, tag) => format!("{image}:{tag}"),
+    };
+    let classic = call.api.cluster.manners().is_classic();
+    classic.then(|| format!("{verb} {what}..."))
 }
 
 /// Pulls on all, then copies to those nodes that the registry failed what another got from it.
@@ -281,8 +301,10 @@ pub(in crate::api) async fn first_then_stream(
     mut told: mpsc::Receiver<(usize, Told)>,
     work: JoinSet<()>,
 ) -> Answer {
-    let mut early = Vec::new();
-    while let Some((from, message)) = told.recv().await {
+    let mut early = fan_in.start();
+    while !fan_in.is_headed()
+        && let Some((from, message)) = told.recv().await
+    {
         // What was told at the end of progress had a success for its status.
         let failed =
             matches!(&message, Told::Ended(Err(e)) if !matches!(e, engine::Error::Told { .. }));

@@ -16,7 +16,7 @@ use crate::cluster::resolve;
 use crate::engine::backoff::Backoff;
 use crate::engine::{self, Engine, Refresh};
 use crate::model::raw::{Object, quote};
-use crate::model::{Network, Node};
+use crate::model::{Manners, Network, Node};
 use crate::net::body;
 
 /// How long engines may take to forget a network that reached over them.
@@ -50,7 +50,7 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
     if named_node.is_none() && found.is_ok_and(|found| by_name(&found.object)) {
         return Err(taken());
     }
-    let driver: String = asked.decode("Driver").unwrap_or_default();
+    let driver = driver(&mut asked, call.api.cluster.manners());
     let manages = members.healthy().any(|(n, _)| n.is_manager());
     let (_, engine) = match named_node {
         Some(node) => home::engine(&members, &node)?,
@@ -89,6 +89,15 @@ async fn exists(engine: Engine, name: String) -> Result<bool, engine::Error> {
     // The filter finds parts of names too.
     let mut list = list.as_array().into_iter().flatten();
     Ok(list.any(|network| network["Name"] == *name))
+}
+
+/// Returns the driver that is asked for; who asks for none of classic gets an overlay, whatever the engines can do.
+fn driver(asked: &mut Object<'_>, manners: Manners) -> String {
+    let driver: String = asked.decode("Driver").unwrap_or_default();
+    if driver.is_empty() && manners.is_classic() {
+        asked.set_folded("Driver", quote("overlay"));
+    }
+    driver
 }
 
 /// Tells whether a new network is to reach over nodes: that is what an overlay is for, and what is meant by no driver

@@ -1,7 +1,8 @@
 //! `GET /networks`: the networks of all nodes.
 //!
 //! A network that reaches over nodes is one row, and so is each that every engine brings by itself; a local one is a row
-//! each, and when several nodes have one of that name, the first bears it plainly and the others are `node/name`.
+//! each, and when several nodes have one of that name, the first bears it plainly and the others are `node/name`. In
+//! classic all that are local are `node/name`, predefined ones too.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use crate::api::filters::{BadFilter, Filters};
 use crate::api::list::{ListError, NodeFilter, PlainNames, chunks, holders, write_named};
 use crate::api::query::Query;
-use crate::model::{ClusterView, Network, Node};
+use crate::model::{ClusterView, Manners, Network, Node};
 
 /// Filters that a list of networks accepts; `node` is ours.
 pub const ALLOWED: &[&str] = &[
@@ -52,13 +53,23 @@ pub fn parse(query: &Query) -> Result<Filters, ListError> {
 ///
 /// # Errors
 /// A filter's value cannot be read.
-pub fn select(view: &ClusterView, filters: &Filters) -> Result<Vec<Row>, ListError> {
+pub fn select(
+    view: &ClusterView,
+    filters: &Filters,
+    manners: Manners,
+) -> Result<Vec<Row>, ListError> {
     let nodes = view.nodes();
     let use_filter = dangling(filters)?;
     let type_filter = types(filters)?;
     let node_filter = NodeFilter::new(filters);
     let (name, id) = (filters.pattern("name"), filters.pattern("id"));
-    let plain = PlainNames::new(all(nodes).map(|(n, _, network)| (network.name.as_str(), n)));
+    let names = all(nodes).map(|(n, _, network)| (network.name.as_str(), n));
+    let plain = PlainNames::new(names, manners);
+    let key = |n: usize, at: usize, network| match key(n, at, network) {
+        // Classic shows every engine's own.
+        Key::Predefined(_) if manners.is_classic() => Key::Local(n, at),
+        key => key,
+    };
     let keys = all(nodes).filter(|(n, ..)| node_filter.admits(&nodes[*n]));
     let holders = holders(nodes, keys.map(|(n, at, network)| (key(n, at, network), n)));
     let in_use = use_filter.map(|_| InUse::new(nodes));

@@ -67,7 +67,7 @@ fn ids(filters: &str) -> String {
                 .map(|()| filters)
                 .map_err(ListError::from)
         })
-        .and_then(|filters| select(&cluster(), &filters));
+        .and_then(|filters| select(&cluster(), &filters, Manners::Engine));
     let id = |row: &Row| row.node.networks[row.at].id.clone();
     match rows {
         Ok(rows) => rows.iter().map(id).collect::<Vec<_>>().join(" "),
@@ -112,7 +112,8 @@ fn networks_are_selected_as_on_an_engine() {
 #[test]
 fn names_that_another_node_bears_are_qualified() {
     let query = Query::parse("filters=%7B%22name%22%3A%5B%22app%22%5D%7D").unwrap();
-    let rows = select(&cluster(), &parse(&query).unwrap()).unwrap();
+    let filters = parse(&query).unwrap();
+    let rows = select(&cluster(), &filters, Manners::Engine).unwrap();
     assert_eq!(
         text(render(rows)),
         concat!(
@@ -120,5 +121,32 @@ fn names_that_another_node_bears_are_qualified() {
             r#"{"Name":"node2/app","Id":"z1","Big":1.50}]"#,
             "\n"
         )
+    );
+}
+
+#[test]
+fn in_classic_all_local_networks_are_named_with_their_node() {
+    let rows = select(&cluster(), &Filters::default(), Manners::Classic).unwrap();
+    let list: serde_json::Value = serde_json::from_str(&text(render(rows))).unwrap();
+    let names: Vec<&str> = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|network| network["Name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "node0/bridge",
+            "node0/none",
+            "node0/old",
+            "node1/bridge",
+            "node1/none",
+            "mesh",
+            "node1/app",
+            "node2/bridge",
+            "node2/none",
+            "node2/app"
+        ]
     );
 }

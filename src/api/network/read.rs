@@ -1,25 +1,33 @@
 //! Lists from memory and inspects from the home node.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::list;
 use crate::api::broadcast::Asked;
 use crate::api::call::{Answer, Call, chunked, whole};
-use crate::cluster::resolve;
+use crate::cluster::error::Kind;
+use crate::cluster::{self, Members, resolve};
 use crate::model::Node;
 use crate::net::body;
 
 /// Lists networks of all nodes.
 pub(in crate::api) async fn list(call: Call) -> Answer {
     let filters = list::parse(&call.query)?;
-    let rows = list::select(&call.members().view, &filters)?;
+    let manners = call.api.cluster.manners();
+    let rows = list::select(&call.members().view, &filters, manners)?;
     Ok(chunked(list::render(rows)))
 }
 
 /// Inspects a network on its home node; of one that reaches over nodes all of them say which containers they have on it.
 pub(in crate::api) async fn inspect(call: Call) -> Answer {
     let found = resolve::network(&call.members(), &call.id)?;
+    if call.api.cluster.manners().is_classic() && is_on_many(&call.members(), &call.id) {
+        let (kind, name) = (Kind::Network, call.id);
+        return Err(cluster::Error::NotFound { kind, name }.into());
+    }
     let object = format!("network {}", found.object.name);
     let found = found.reachable(&object, "")?;
     let path = format!("/networks/{}", found.object.id);
@@ -55,6 +63,17 @@ pub(in crate::api) async fn inspect(call: Call) -> Answer {
     }
     idle(&mut network);
     Ok(whole(status, headers, format!("{network}\n").into()))
+}
+
+/// Tells whether a name means an own network of several engines: `bridge`.
+fn is_on_many(members: &Members, name: &str) -> bool {
+    let nodes = members.view.nodes().iter();
+    let own = |n: &&Arc<Node>| {
+        n.networks
+            .iter()
+            .any(|one| one.name == name && !one.is_shared())
+    };
+    nodes.filter(own).count() > 1
 }
 
 /// Takes away what stays on an engine for a moment when the last container has left: its load balancer. Clients that

@@ -1,5 +1,7 @@
 //! What the proxy says of itself in `info`, `version` and `_ping`.
 
+use crate::model::Manners;
+
 /// The proxy as clients see it; filled once from the configuration, then kept up to date by the caller.
 #[derive(Clone, Debug, Default)]
 pub struct About {
@@ -33,16 +35,6 @@ pub struct About {
     pub https_proxy: String,
     /// `NO_PROXY`.
     pub no_proxy: String,
-}
-
-/// Whose habits answers follow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Manners {
-    /// An engine's.
-    #[default]
-    Engine,
-    /// Those of classic Swarm 1.2.9 (`--compat classic`).
-    Classic,
 }
 
 /// Who decides when several proxies run.

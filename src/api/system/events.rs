@@ -6,14 +6,17 @@ use http::{HeaderValue, Response, header};
 use tokio::time::Instant;
 
 use crate::api::call::{Answer, Call};
+use crate::api::classic;
 use crate::api::event_filter::EventFilter;
 use crate::api::filters::Filters;
 use crate::api::timestamp::Window;
 use crate::cluster::events::Reader;
+use crate::model::Manners;
 use crate::net::body::{self, BodyError};
 
 /// Streams events: history from `since`, then live ones, to `until` or the client's end.
 pub(in crate::api) async fn stream(call: Call) -> Answer {
+    let manners = call.api.cluster.manners();
     let now = jiff::Timestamp::now();
     let window = Window::parse(&call.query, now)?;
     let filter = EventFilter::new(&Filters::parse(call.query.text("filters"))?);
@@ -34,8 +37,8 @@ pub(in crate::api) async fn stream(call: Call) -> Answer {
             Some(since) => reader.with_history(&cluster, since, until).await,
         }
     };
-    let events =
-        stream::once(reader).flat_map(move |reader| told(reader, filter.clone(), deadline));
+    let events = stream::once(reader)
+        .flat_map(move |reader| told(reader, filter.clone(), deadline, manners));
     let mut answer = Response::new(body::stream(events));
     let json = HeaderValue::from_static("application/json");
     answer.headers_mut().insert(header::CONTENT_TYPE, json);
@@ -47,6 +50,7 @@ fn told(
     reader: Reader,
     filter: EventFilter,
     deadline: Option<Instant>,
+    manners: Manners,
 ) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
     stream::unfold((reader, filter), move |(mut reader, filter)| async move {
         loop {
@@ -60,7 +64,11 @@ fn told(
                 },
             };
             if filter.matches(&event) {
-                return Some((Ok(line(&event.json)), (reader, filter)));
+                let json = match manners {
+                    Manners::Engine => event.json.clone(),
+                    Manners::Classic => classic::event(&event),
+                };
+                return Some((Ok(line(&json)), (reader, filter)));
             }
         }
     })

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::model::{ClusterView, Resources};
+use crate::model::{ClusterView, Manners, Resources};
 
-use super::about::{About, Manners};
+use super::about::About;
 use super::status::{self, Counts};
 use super::warnings;
 
@@ -55,6 +55,19 @@ const FIRST: &[&str] = &[
     "Isolation",
 ];
 
+/// Abilities that classic said it has, whatever its engines have.
+const CLASSICS_ABILITIES: [&str; 9] = [
+    "MemoryLimit",
+    "SwapLimit",
+    "CpuCfsPeriod",
+    "CpuCfsQuota",
+    "CPUShares",
+    "CPUSet",
+    "IPv4Forwarding",
+    "BridgeNfIptables",
+    "OomKillDisable",
+];
+
 /// The first API without `BridgeNfIptables`, as minor number; 28.5 says `false` before it.
 const BRIDGE_GONE: u16 = 50;
 /// The first API without `KernelMemory`, as minor number.
@@ -93,6 +106,9 @@ pub fn info(view: &ClusterView, about: &About, api: u16, now: Timestamp) -> Valu
     }
     merged.extend(counted(view, about));
     merged.extend(own(view, about, now));
+    if about.manners.is_classic() {
+        merged.extend(of_classic());
+    }
     Value::Object(merged)
 }
 
@@ -240,6 +256,35 @@ fn own(view: &ClusterView, about: &About, now: Timestamp) -> Map<String, Value> 
         "Swarm": swarm(view),
         "Warnings": if warnings.is_empty() { Value::Null } else { json!(warnings) },
     }))
+}
+
+/// Returns what classic told of itself instead of its engines.
+fn of_classic() -> Map<String, Value> {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let mut told = object(json!({
+        "ID": "",
+        "Driver": "",
+        "DriverStatus": null,
+        "Plugins": {"Volume": null, "Network": null, "Authorization": null, "Log": null},
+        "KernelVersion": kernel.trim(),
+        "OperatingSystem": std::env::consts::OS,
+        "Architecture": architecture,
+        "Swarm": {
+            "NodeID": "",
+            "NodeAddr": "",
+            "LocalNodeState": "",
+            "ControlAvailable": false,
+            "Error": "",
+            "RemoteManagers": null,
+        },
+    }));
+    told.extend(CLASSICS_ABILITIES.map(|key| (key.to_owned(), Value::Bool(true))));
+    told
 }
 
 /// Returns what a manager says of the engines' swarm-mode cluster.

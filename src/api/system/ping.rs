@@ -9,7 +9,7 @@ use super::about::About;
 /// The body of the answer to `GET`; `HEAD` has none, and a length of 0.
 pub const BODY: &str = "OK";
 
-/// Returns the headers that belong to `_ping` alone; `Server`, `Date` and lengths are the server's.
+/// Returns the headers that belong to `_ping` alone; `Server`, `Date` and lengths are the server's. Classic had two.
 pub fn headers(view: &ClusterView, about: &About) -> Vec<(&'static str, String)> {
     let all = |is: fn(&Node) -> bool| {
         let mut known = view
@@ -19,6 +19,13 @@ pub fn headers(view: &ClusterView, about: &About) -> Vec<(&'static str, String)>
             .peekable();
         known.peek().is_some() && known.all(|node| is(node))
     };
+    let (version, kind) = (
+        ("Api-Version", about.api_version()),
+        ("Content-Type", "text/plain; charset=utf-8".to_owned()),
+    );
+    if about.manners.is_classic() {
+        return vec![version, kind];
+    }
     let experimental = all(|node| fact(node, "ExperimentalBuild") == Some(&Value::Bool(true)));
     let windows = all(|node| fact(node, "OSType").and_then(Value::as_str) == Some("windows"));
     let swarm = match view.healthy().any(|n| n.is_manager()) {
@@ -27,7 +34,7 @@ pub fn headers(view: &ClusterView, about: &About) -> Vec<(&'static str, String)>
     };
     let os = if windows { "windows" } else { "linux" };
     vec![
-        ("Api-Version", about.api_version()),
+        version,
         ("Builder-Version", "2".to_owned()),
         (
             "Cache-Control",
@@ -37,7 +44,7 @@ pub fn headers(view: &ClusterView, about: &About) -> Vec<(&'static str, String)>
         ("Ostype", os.to_owned()),
         ("Pragma", "no-cache".to_owned()),
         ("Swarm", swarm.to_owned()),
-        ("Content-Type", "text/plain; charset=utf-8".to_owned()),
+        kind,
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{ClusterView, Node};
+use crate::model::{ClusterView, Manners, Node};
 
 use super::about::About;
 
@@ -38,8 +38,17 @@ pub fn version(view: &ClusterView, about: &About) -> Value {
     let components: Vec<Value> = std::iter::once(engine)
         .chain(nodes.map(|node| component(node)))
         .collect();
-    top.insert("Platform".to_owned(), json!({"Name": "Flotilla"}));
-    top.insert("Components".to_owned(), Value::Array(components));
+    let platform = match about.manners {
+        Manners::Engine => {
+            top.insert("Components".to_owned(), Value::Array(components));
+            "Flotilla"
+        }
+        Manners::Classic => {
+            top.remove("MinAPIVersion");
+            "Docker Swarm - Community"
+        }
+    };
+    top.insert("Platform".to_owned(), json!({"Name": platform}));
     top.insert("Version".to_owned(), Value::String(version));
     Value::Object(top)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use super::everywhere;
 use crate::api::call::{Answer, Call, no_content};
 use crate::api::error::Error;
 use crate::api::holding::{self, Held};
@@ -22,13 +23,14 @@ const LOOK: Duration = Duration::from_secs(3);
 
 /// Creates a volume on its home node; one that exists is answered by its engine, as engines do.
 pub(in crate::api) async fn create(mut call: Call) -> Answer {
-    let text = call.read_body().await?;
-    let text = match String::from_utf8_lossy(&text).into_owned() {
-        empty if empty.trim().is_empty() => "{}".to_owned(),
-        text => text,
-    };
+    let text = text(&mut call).await?;
     let mut asked =
         Object::parse_first(&text).map_err(|e| Error::Bad(format!("invalid JSON: {e}")))?;
+    let members = call.members();
+    let name: String = asked.decode("Name").unwrap_or_default();
+    if call.api.cluster.manners().is_classic() && resolve::qualified(&members, &name).is_none() {
+        return everywhere::create(call, &members, asked).await;
+    }
     let (engine, reservation, name) = home(&call, &asked)?;
     asked.set_folded("Name", quote(&name));
     call.head.headers.remove(http::header::CONTENT_LENGTH);
@@ -95,8 +97,22 @@ async fn exists(engine: Engine, name: String) -> Result<bool, engine::Error> {
     }
 }
 
+/// Reads the body, of which nothing is an empty object.
+async fn text(call: &mut Call) -> Result<String, Error> {
+    let text = call.read_body().await?;
+    Ok(match String::from_utf8_lossy(&text).into_owned() {
+        empty if empty.trim().is_empty() => "{}".to_owned(),
+        text => text,
+    })
+}
+
 /// Removes a volume from its home node.
 pub(in crate::api) async fn remove(call: Call) -> Answer {
+    if call.api.cluster.manners().is_classic()
+        && let Some(holders) = everywhere::holders(&call.members(), &call.id)
+    {
+        return everywhere::remove(call, holders).await;
+    }
     let found = match resolve::volume(&call.members(), &call.id) {
         // As an engine: what is forced away may as well not be there.
         Err(cluster::Error::NotFound { .. }) if call.query.flag("force") => {

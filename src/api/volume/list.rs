@@ -1,7 +1,7 @@
 //! `GET /volumes`: the volumes of all nodes.
 //!
 //! A volume that every node sees (`Scope: global`) is one row. A local one is a row each; when several nodes have one of
-//! that name, the first bears it plainly and the others are `node/name`.
+//! that name, the first bears it plainly and the others are `node/name`; in classic all of them are.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::api::filters::Filters;
 use crate::api::list::{ListError, NodeFilter, PlainNames, chunks, holders, write_named};
 use crate::api::query::Query;
-use crate::model::{ClusterView, Health, Node, Volume, raw};
+use crate::model::{ClusterView, Health, Manners, Node, Volume, raw};
 
 /// Filters that a list of volumes accepts; `node` is ours.
 pub const ALLOWED: &[&str] = &["dangling", "driver", "label", "name", "node"];
@@ -55,12 +55,17 @@ pub fn parse(query: &Query) -> Result<Filters, ListError> {
 ///
 /// # Errors
 /// A filter's value cannot be read.
-pub fn select(view: &ClusterView, filters: &Filters) -> Result<Volumes, ListError> {
+pub fn select(
+    view: &ClusterView,
+    filters: &Filters,
+    manners: Manners,
+) -> Result<Volumes, ListError> {
     let nodes = view.nodes();
     let dangling = filters.flag("dangling")?;
     let node_filter = NodeFilter::new(filters);
     let name = filters.pattern("name");
-    let plain = PlainNames::new(all(nodes).map(|(n, _, volume)| (volume.name.as_str(), n)));
+    let names = all(nodes).map(|(n, _, volume)| (volume.name.as_str(), n));
+    let plain = PlainNames::new(names, manners);
     let keys = all(nodes).filter(|(n, ..)| node_filter.admits(&nodes[*n]));
     let holders = holders(nodes, keys.map(|(n, at, volume)| (key(n, at, volume), n)));
     let in_use = dangling.map(|_| in_use(nodes));

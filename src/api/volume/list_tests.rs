@@ -49,7 +49,7 @@ fn cluster() -> ClusterView {
 fn answer(view: &ClusterView, filters: &str) -> String {
     let mut raw = form_urlencoded::Serializer::new(String::new());
     let query = Query::parse(&raw.append_pair("filters", filters).finish()).unwrap();
-    match parse(&query).and_then(|filters| select(view, &filters)) {
+    match parse(&query).and_then(|filters| select(view, &filters, Manners::Engine)) {
         Ok(volumes) => text(render(volumes)),
         Err(error) => error.to_string(),
     }

@@ -1,5 +1,6 @@
 //! Volumes.
 
 pub(super) mod change;
+mod everywhere;
 pub mod list;
 pub(super) mod read;

@@ -1,18 +1,25 @@
 //! Lists from memory and inspects from the home node.
 
-use super::list;
+use super::{everywhere, list};
 use crate::api::call::{Answer, Call, chunked};
 use crate::cluster::resolve;
 
 /// Lists volumes of all nodes.
 pub(in crate::api) async fn list(call: Call) -> Answer {
     let filters = list::parse(&call.query)?;
-    let rows = list::select(&call.members().view, &filters)?;
+    let manners = call.api.cluster.manners();
+    let rows = list::select(&call.members().view, &filters, manners)?;
     Ok(chunked(list::render(rows)))
 }
 
-/// Inspects a volume on its home node.
-pub(in crate::api) async fn inspect(call: Call) -> Answer {
+/// Inspects a volume on its home node; in classic, where all nodes have it, on the first that answers.
+pub(in crate::api) async fn inspect(mut call: Call) -> Answer {
+    if call.api.cluster.manners().is_classic()
+        && let Some(holders) = everywhere::holders(&call.members(), &call.id)
+        && let Some((node, _)) = holders.iter().find(|(n, _)| n.health.is_healthy())
+    {
+        call.id = format!("{}/{}", node.name, call.id);
+    }
     let found = resolve::volume(&call.members(), &call.id)?;
     let object = format!("volume {}", found.object.name);
     let found = found.reachable(&object, "")?;

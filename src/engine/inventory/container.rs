@@ -9,7 +9,7 @@ use serde::de::Error as _;
 
 use crate::model::container::{Attachment, Mount, Port, PortBinding, RunState};
 use crate::model::raw::{Object, quote};
-use crate::model::{Container, clock, host_config, splice};
+use crate::model::{Container, Manners, clock, host_config, splice};
 
 /// One container as the engine told it: the entry of its list and its inspect.
 #[derive(Debug)]
@@ -18,6 +18,19 @@ pub(crate) struct Found {
     pub(crate) entry: String,
     /// The answer to inspect.
     pub(crate) inspect: Bytes,
+}
+
+/// What all containers of one engine have in common.
+#[derive(Debug)]
+pub(super) struct Host<'a> {
+    /// The node's name.
+    pub(super) name: &'a str,
+    /// The address of its published ports; empty for none.
+    pub(super) ip: &'a str,
+    /// How many CPUs the machine has.
+    pub(super) cpus: i64,
+    /// Whose habits are followed.
+    pub(super) manners: Manners,
 }
 
 /// The parts of a list entry that we look at.
@@ -98,11 +111,7 @@ impl From<EntryMount> for Mount {
 ///
 /// # Errors
 /// The answers are not what the API promises.
-pub(crate) fn container(
-    found: &Found,
-    node_name: &str,
-    node_ip: &str,
-) -> serde_json::Result<Container> {
+pub(super) fn container(found: &Found, on: &Host<'_>) -> serde_json::Result<Container> {
     let entry: Entry = serde_json::from_str(&found.entry)?;
     let text = std::str::from_utf8(&found.inspect).map_err(serde_json::Error::custom)?;
     let inspect = Object::parse(text)?;
@@ -155,12 +164,12 @@ pub(crate) fn container(
             .flatten()
             .map(Mount::from)
             .collect(),
-        resources: host_config::resources(&host),
+        resources: host_config::promised(&host, on.manners, on.cpus),
         ports,
         exposed: host_config::exposed(&config),
         network_mode: host.decode("NetworkMode").unwrap_or_default(),
         isolation: host.decode("Isolation").unwrap_or_default(),
-        entry: splice::splice(&listed, node_name, node_ip)?,
+        entry: splice::splice(&listed, on.name, on.ip, on.manners)?,
         id: entry.id.into(),
     })
 }

@@ -11,12 +11,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub(crate) use container::Found;
+use container::Host;
 pub(crate) use lists::{images, networks, volumes};
 
 use super::pulse::Pulse;
 use crate::model::node::{Containers, Facts, Trouble, engine_labels};
 use crate::model::orders::Orders;
-use crate::model::{Image, Network, Node, Resources, Volume};
+use crate::model::{Image, Manners, Network, Node, Resources, Volume};
 
 /// Everything known of one engine, owned by its monitor.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(crate) struct Inventory {
     key: Arc<str>,
     ip: String,
     overcommit: f64,
+    manners: Manners,
     revision: u64,
     facts: Arc<Facts>,
     containers: Containers,
@@ -38,11 +40,12 @@ pub(crate) struct Inventory {
 
 impl Inventory {
     /// Starts with nothing known of the engine at `key`.
-    pub(crate) fn new(key: Arc<str>, overcommit: f64) -> Self {
+    pub(crate) fn new(key: Arc<str>, overcommit: f64, manners: Manners) -> Self {
         Self {
             key,
             ip: String::new(),
             overcommit,
+            manners,
             revision: 0,
             facts: Arc::default(),
             containers: Containers::default(),
@@ -70,9 +73,8 @@ impl Inventory {
     /// Replaces all containers.
     pub(crate) fn set_containers(&mut self, found: &[Found]) -> serde_json::Result<()> {
         let mut containers = Containers::default();
-        let name = self.name().to_owned();
         for one in found {
-            containers.insert(Arc::new(container::container(one, &name, &self.ip)?));
+            containers.insert(Arc::new(container::container(one, &self.host())?));
         }
         self.containers = containers;
         Ok(())
@@ -87,9 +89,8 @@ impl Inventory {
         for id in asked {
             self.containers.remove(id);
         }
-        let name = self.name().to_owned();
         for one in found {
-            let container = container::container(one, &name, &self.ip)?;
+            let container = container::container(one, &self.host())?;
             self.containers.insert(Arc::new(container));
         }
         Ok(())
@@ -168,6 +169,16 @@ impl Inventory {
             volumes: Arc::clone(&self.volumes),
             revision: self.revision,
             updated_at: self.updated_at,
+        }
+    }
+
+    /// Returns what containers of this engine have in common.
+    fn host(&self) -> Host<'_> {
+        Host {
+            name: self.name(),
+            ip: &self.ip,
+            cpus: self.facts.info["NCPU"].as_i64().unwrap_or(0),
+            manners: self.manners,
         }
     }
 

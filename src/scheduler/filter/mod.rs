@@ -13,7 +13,7 @@ mod whitelist;
 use std::fmt::Debug;
 
 use super::{Refusal, Request};
-use crate::model::Node;
+use crate::model::{Manners, Node};
 
 /// One rule.
 pub trait Filter: Debug + Send + Sync {
@@ -27,17 +27,20 @@ pub trait Filter: Debug + Send + Sync {
     fn check(&self, request: &Request, node: &Node) -> Result<(), Refusal>;
 }
 
+/// Makes a filter.
+type Make = fn(Manners) -> Box<dyn Filter>;
+
 /// All filters by name, in the order in which they are asked when the user says nothing.
-pub(super) const FILTERS: &[fn() -> Box<dyn Filter>] = &[
-    || Box::new(availability::Availability),
-    || Box::new(health::Health),
-    || Box::new(port::Port),
-    || Box::new(containerslots::ContainerSlots),
-    || Box::new(dependency::Dependency),
-    || Box::new(affinity::Affinity),
-    || Box::new(constraint::Constraint),
-    || Box::new(whitelist::Whitelist),
-    || Box::new(resources::Resources),
+pub(super) const FILTERS: &[Make] = &[
+    |_| Box::new(availability::Availability),
+    |_| Box::new(health::Health),
+    |manners| Box::new(port::Port(manners)),
+    |_| Box::new(containerslots::ContainerSlots),
+    |_| Box::new(dependency::Dependency),
+    |_| Box::new(affinity::Affinity),
+    |_| Box::new(constraint::Constraint),
+    |manners| Box::new(whitelist::Whitelist(manners)),
+    |_| Box::new(resources::Resources),
 ];
 
 /// The filters that stay in force when the user names filters: an operator's word holds in any case, and classic's
@@ -49,12 +52,18 @@ pub(super) fn always() -> [Box<dyn Filter>; 2] {
     ]
 }
 
-/// Counts how many soft wishes a node meets.
-pub(super) fn soft_wishes_met(request: &Request, node: &Node) -> usize {
+/// Counts how many soft wishes a node meets, and how many there are.
+pub(super) fn soft_wishes(request: &Request, node: &Node) -> (usize, usize) {
+    let wishes = &request.wishes;
     let soft = |list: &[super::Expr], met: fn(&super::Expr, &Node) -> bool| {
-        list.iter().filter(|e| e.soft && met(e, node)).count()
+        let soft = || list.iter().filter(|e| e.soft);
+        (soft().filter(|e| met(e, node)).count(), soft().count())
     };
-    soft(&request.wishes.constraints, constraint::met)
-        + soft(&request.wishes.affinities, affinity::met)
-        + soft(&request.wishes.whitelists, whitelist::met)
+    let all = [
+        soft(&wishes.constraints, constraint::met),
+        soft(&wishes.affinities, affinity::met),
+        soft(&wishes.whitelists, whitelist::met),
+    ];
+    let add = |(met, all), (more_met, more)| (met + more_met, all + more);
+    all.into_iter().fold((0, 0), add)
 }

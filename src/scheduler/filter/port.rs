@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::Filter;
 use crate::model::container::PortBinding;
-use crate::model::{Container, Node};
+use crate::model::{Container, Manners, Node};
 use crate::scheduler::{Refusal, Request};
 
 /// Admits nodes where every host port that is asked for is free. A container that was made and not started yet has its
 /// ports already; one that has ended has none, as on an engine.
 #[derive(Debug)]
-pub(super) struct Port;
+pub(super) struct Port(pub(super) Manners);
 
 impl Filter for Port {
     fn name(&self) -> &'static str {
@@ -19,14 +19,14 @@ impl Filter for Port {
 
     fn check(&self, request: &Request, node: &Node) -> Result<(), Refusal> {
         for wanted in request.ports.iter().filter(|p| p.first != 0) {
-            if let Some(holder) = holder(wanted, node) {
+            if let Some(holder) = holder(wanted, node, self.0) {
                 let what = format!("{} (Bridge mode)", number(wanted));
                 return Err(taken(&wanted.to_string(), holder, node, &what));
             }
         }
         for port in &request.host_ports {
             let shown = format!("{}/{}", port.number, port.protocol);
-            let holder = holders(node).find(|c| {
+            let holder = holders(node, self.0).find(|c| {
                 let direct = c.network_mode == "host" && c.exposed.contains(port);
                 direct
                     || c.ports
@@ -41,23 +41,24 @@ impl Filter for Port {
     }
 }
 
-/// Walks the containers that hold ports.
-fn holders(node: &Node) -> impl Iterator<Item = &Arc<Container>> {
-    node.containers.iter().filter(|c| c.keeps_ports())
+/// Walks the containers that hold ports; in classic, ended ones do.
+fn holders(node: &Node, manners: Manners) -> impl Iterator<Item = &Arc<Container>> {
+    let all = node.containers.iter();
+    all.filter(move |c| manners.is_classic() || c.keeps_ports())
 }
 
 /// Returns a container that leaves no port of the range free.
-fn holder<'a>(wanted: &PortBinding, node: &'a Node) -> Option<&'a Container> {
+fn holder<'a>(wanted: &PortBinding, node: &'a Node, manners: Manners) -> Option<&'a Container> {
     let mut last = None;
     for port in wanted.first..=wanted.last {
-        let holder = holders(node).find(|c| holds(c, wanted, port))?;
+        let holder = holders(node, manners).find(|c| holds(c, wanted, port, manners))?;
         last = Some(&**holder);
     }
     last
 }
 
-/// Tells whether a container holds `port` where the binding wants it.
-fn holds(container: &Container, wanted: &PortBinding, port: u16) -> bool {
+/// Tells whether a container holds `port` where the binding wants it. Classic takes all protocols for one.
+fn holds(container: &Container, wanted: &PortBinding, port: u16, manners: Manners) -> bool {
     let protocol = &wanted.port.protocol;
     if container.network_mode == "host" {
         let mut exposed = container.exposed.iter();
@@ -65,6 +66,10 @@ fn holds(container: &Container, wanted: &PortBinding, port: u16) -> bool {
     }
     container.ports.iter().any(|held| {
         let meets = held.binds_all() || wanted.binds_all() || held.host_ip == wanted.host_ip;
+        let protocol = match manners {
+            Manners::Engine => protocol,
+            Manners::Classic => &held.port.protocol,
+        };
         meets && covers(held, port, protocol)
     })
 }

@@ -1,0 +1,104 @@
+//! Where containers go, and why they do not.
+
+use serde_json::{Value, json};
+
+use super::Classic;
+use crate::support::caller::{names_on, on};
+use crate::support::lab::Spec;
+
+/// Makes the part of a body that asks for resources of the host.
+fn host(asked: &Value) -> Value {
+    json!({ "HostConfig": asked })
+}
+
+#[test]
+fn cpu_shares_are_whole_cpus_and_nano_cpus_are_nothing() {
+    let classic = Classic::start(&Spec::mixed());
+    let cpus = classic.lab.engine("node0").ask("/info").unwrap()["NCPU"]
+        .as_i64()
+        .unwrap();
+    let whole = |name: &str, shares: i64| {
+        let body = host(&json!({"CpuShares": shares}));
+        classic.caller.create(name, &body)
+    };
+    // One CPU is told as its part of 1024 shares, rounded up.
+    whole("one", 1).expect(201);
+    let holder = classic
+        .lab
+        .engines()
+        .iter()
+        .find(|e| names_on(e) == ["one"]);
+    let holder = holder.unwrap();
+    let told = holder.ask("/containers/one/json").unwrap();
+    assert_eq!(told["HostConfig"]["CpuShares"], (1024 + cpus - 1) / cpus);
+    let reserved = format!("[\"  └ Reserved CPUs\",\"1 / {cpus}\"]");
+    let info = classic.flotilla.get("/info").unwrap();
+    assert_eq!(info.matches(&reserved).count(), 1, "{info}");
+    classic.caller.delete("/containers/one").expect(204);
+    // What one container has, no other gets; `--cpus` asks for nothing.
+    for name in ["first", "second", "third"] {
+        whole(name, cpus).expect(201);
+    }
+    let full = whole("late", 1).expect(500);
+    assert_eq!(full.body, "no resources available to schedule container\n");
+    whole("big", 1000 * cpus).expect(500);
+    let nano = host(&json!({"NanoCpus": cpus * 1_000_000_000}));
+    classic.caller.create("nano", &nano).expect(201);
+}
+
+#[test]
+fn failures_of_placement_are_500_in_classics_own_sentences() {
+    let classic = Classic::start(&Spec::mixed());
+    let create = |body: Value| classic.caller.create("", &body).expect(500).body;
+    assert_eq!(
+        create(json!({"Env": ["constraint:zone==nowhere"]})),
+        "Unable to find a node that satisfies the following conditions \n[zone==nowhere]\n"
+    );
+    assert_eq!(
+        create(json!({"Env": ["affinity:container==nobody"]})),
+        "Unable to find a node that satisfies the following conditions \n[container==nobody (soft=false)]\n"
+    );
+    assert_eq!(
+        create(host(&json!({"Memory": 1_i64 << 50}))),
+        "no resources available to schedule container\n"
+    );
+    assert_eq!(
+        create(json!({"Env": ["reschedule:off", "reschedule:off"]})),
+        "too many reschedule policies\n"
+    );
+}
+
+#[test]
+fn soft_wishes_count_together_and_the_whitelist_has_no_operator() {
+    let classic = Classic::start(&Spec::mixed());
+    let place = |name: &str, env: &[&str]| {
+        let id = classic
+            .caller
+            .create(name, &json!({ "Env": env }))
+            .expect(201)
+            .id();
+        let path = format!("/containers/{id}/json");
+        let told = classic.caller.get(&path).expect(200).json();
+        told["Node"]["Name"].as_str().unwrap().to_owned()
+    };
+    classic.caller.create("there", &on("node2")).expect(201);
+    let (zone, disk) = ("constraint:zone==~c", "constraint:storage==~hdd");
+    assert_eq!(place("one", &[zone]), "node2");
+    // No node has both, so neither counts, and the fullest is not chosen.
+    assert_ne!(place("both", &[zone, disk]), "node2");
+    assert_eq!(place("white", &["whitelist:node!=node2"]), "node2");
+}
+
+#[test]
+fn an_identity_that_the_client_brings_is_kept() {
+    let classic = Classic::start(&Spec::mixed());
+    let create = |name: &str| {
+        let labels = json!({"Labels": {"com.docker.swarm.id": "feedface"}});
+        classic.caller.create(name, &labels).expect(201);
+        let told = classic.caller.get(&format!("/containers/{name}/json"));
+        told.expect(200).json()["Config"]["Labels"]["com.docker.swarm.id"].clone()
+    };
+    assert_eq!(create("first"), "feedface");
+    // Two of one identity could not be told apart.
+    assert_ne!(create("second"), "feedface");
+}
