@@ -133,3 +133,28 @@ async fn ip(client: &Client, deadline: Duration) -> Option<String> {
     let mut found = tokio::time::timeout(deadline, looked_up).await.ok()?.ok()?;
     found.next().map(|addr| addr.ip().to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::dial::Dialer;
+
+    #[tokio::test]
+    async fn an_address_that_is_not_found_is_none_and_in_time() {
+        let found = async |addr: &str, deadline| {
+            let dialer = Dialer {
+                tls: None,
+                deadline,
+            };
+            ip(&Client::new(addr.parse().unwrap(), dialer), deadline).await
+        };
+        let patience = Duration::from_secs(20);
+        let none = found("nosuch.invalid:2375", Duration::from_secs(1));
+        assert_eq!(tokio::time::timeout(patience, none).await, Ok(None));
+        assert!(found("localhost:2375", patience).await.is_some());
+        let literal = found("10.0.0.1:2375", patience).await;
+        assert_eq!(literal.as_deref(), Some("10.0.0.1"));
+        let socket = found("unix:///none.sock", patience).await;
+        assert_eq!(socket.as_deref(), Some(""));
+    }
+}
