@@ -203,7 +203,7 @@ impl Api {
             return Ok(call::no_content(http::StatusCode::OK));
         }
         let manners = self.cluster.manners();
-        let mut path = version::read(head.uri.path())?;
+        let mut path = version::read(&head.uri)?;
         if manners.is_classic() {
             path.rest = classic::path(path.rest);
         }

@@ -1,6 +1,7 @@
 //! The path of a request: cleaned and decoded as an engine does it, and the API version in front of it.
 
-use percent_encoding::percent_decode_str;
+use http::Uri;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::API_NEWEST;
 use super::error::Error;
@@ -8,6 +9,22 @@ use crate::model::ClusterView;
 
 /// The oldest API that we take, as minor number.
 pub(super) const OLDEST: u16 = 24;
+
+/// What is encoded in a path that a client is sent to, as Go does it.
+const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b'/')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b':')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b'@');
 
 /// A decoded path and the version that stood before it.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,16 +35,22 @@ pub(super) struct Path {
     pub(super) version: Option<String>,
 }
 
-/// Decodes a path. Engines match decoded paths, and send clients of unclean ones to the clean one.
+/// Decodes a target's path. Engines match decoded paths, and send clients of unclean ones to the clean one.
 ///
 /// # Errors
-/// [`Error::Moved`] for `//`, `/./` and `/x/../`.
-pub(super) fn read(raw: &str) -> Result<Path, Error> {
-    let decoded = percent_decode_str(raw).decode_utf8_lossy().into_owned();
+/// [`Error::Moved`] for `//`, `/./` and `/x/../`, with the query as it came.
+pub(super) fn read(target: &Uri) -> Result<Path, Error> {
+    let decoded = percent_decode_str(target.path()).decode_utf8_lossy();
     let clean = clean(&decoded);
     if clean != decoded {
-        return Err(Error::Moved(clean));
+        let query = target.query().map(|query| format!("?{query}"));
+        let (path, query) = (
+            utf8_percent_encode(&clean, IN_PATH),
+            query.unwrap_or_default(),
+        );
+        return Err(Error::Moved(format!("{path}{query}")));
     }
+    let decoded = decoded.into_owned();
     let versioned = decoded.strip_prefix("/v").and_then(|rest| {
         let (version, _) = rest.split_once('/')?;
         let digits =
@@ -124,7 +147,7 @@ mod tests {
             ("/V1.41/info", "/V1.41/info", None),
             ("/networks/", "/networks/", None),
         ] {
-            let path = read(raw).unwrap();
+            let path = read(&raw.parse().unwrap()).unwrap();
             assert_eq!(
                 (path.rest.as_str(), path.version.as_deref()),
                 (rest, version),
@@ -140,9 +163,11 @@ mod tests {
             ("/containers/%2Fweb/json", "/containers/web/json"),
             ("/a/./b/../c", "/a/c"),
             ("/..//x/", "/x/"),
+            ("//json?all=1&x=%7B", "/json?all=1&x=%7B"),
+            ("//a%20%2A%21+%3f", "/a%20%2A%21+%3F"),
         ] {
             assert!(
-                matches!(read(raw), Err(Error::Moved(p)) if p == to),
+                matches!(read(&raw.parse().unwrap()), Err(Error::Moved(p)) if p == to),
                 "{raw}"
             );
         }

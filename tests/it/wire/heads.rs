@@ -39,11 +39,23 @@ fn w2_unknown_paths_and_methods_are_not_found() {
 #[test]
 fn w2_unclean_paths_move_and_encoded_ones_are_served() {
     let flotilla = flotilla();
-    for path in ["/containers//x/json", "/containers/%2Fx/json"] {
-        let answer = call(flotilla.addr(), "GET", path);
-        assert_eq!(answer.status(), 301, "{path}");
-        let to = answer.head.header("location");
-        assert_eq!(to, Some("/containers/x/json"));
+    let engine = Lab::shared().unwrap().engine("node1").address();
+    for path in [
+        "/containers//x/json",
+        "/containers/%2Fx/json",
+        "/v1.41//info",
+        "/networks//",
+        "//",
+        "*",
+        "/containers//json?all=1&filters=%7B%22name%22:[%22a%22]%7D",
+        "/containers//my%20x%2A!()+;,@&=$:%25%3f%23%22%c3%a4/json",
+    ] {
+        let to = |addr: &str| {
+            let head = call(addr, "GET", path).head;
+            (head.status, head.header("location").map(str::to_owned))
+        };
+        let ours = to(flotilla.addr());
+        assert_eq!((ours.0, &ours), (301, &to(&engine)), "{path}");
     }
     for path in [
         "/%63ontainers/json",
