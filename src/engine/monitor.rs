@@ -15,7 +15,7 @@ use super::breaker::Breaker;
 use super::events::{self, News};
 use super::fetch::Fetch;
 use super::inventory::Inventory;
-use super::probe::API_NEWEST;
+use super::probe::{API_NEWEST, spoken};
 use super::pulse::Pulse;
 use super::rounds::{self, Answered};
 use super::{Client, Command, Engine, Error, Order, Refresh};
@@ -174,7 +174,7 @@ impl Monitor {
             Ok(answered) => answered,
             Err(error) => return self.fail(&error),
         };
-        let api = facts.api_max.min(API_NEWEST).max(facts.api_min);
+        let api = spoken(facts.api_min, facts.api_max);
         let moved = self.inventory.api_max() != facts.api_max;
         self.inventory.set_facts(facts);
         // Containers taken in before it was known are shown with it after the next full read.

@@ -28,31 +28,45 @@ const API_OLDEST: u16 = 12;
 pub(crate) struct Probe {
     client: Client,
     deadline: Duration,
+    patience: Duration,
 }
 
 impl Probe {
-    /// Makes a probe whose calls each end within `deadline`.
-    pub(crate) fn new(client: Client, deadline: Duration) -> Self {
-        Self { client, deadline }
+    /// Makes a probe whose calls each end within `deadline`, and which has `patience` with what is late and known.
+    pub(crate) fn new(client: Client, deadline: Duration, patience: Duration) -> Self {
+        Self {
+            client,
+            deadline,
+            patience,
+        }
     }
 
-    /// Asks for everything the engine says of itself; `last_api` is the version it was last spoken to with.
+    /// Asks for everything the engine says of itself; `last` is what it said before.
+    ///
+    /// `/info` may be late: 20.10 holds it back while a pull waits for the name server (seen for 10 s). An engine that
+    /// gives its version meanwhile is well, which one with a stuck containerd does not.
     ///
     /// # Errors
     /// It does not answer in time, refuses, or is not a Docker engine.
-    pub(crate) async fn facts(&self, last_api: Option<u16>) -> Result<Facts, Error> {
+    pub(crate) async fn facts(&self, last: Option<&Facts>) -> Result<Facts, Error> {
         // At the same time once a version is known, so that one probe costs one deadline at most.
-        let (version, early) = match last_api {
+        let (version, early) = match last {
             None => (self.version().await?, None),
-            Some(api) => {
-                let (version, info) = tokio::try_join!(self.version(), self.info(api))?;
-                (version, Some((api, info)))
+            Some(last) => {
+                let api = spoken(last.api_min, last.api_max);
+                let early = tokio::time::timeout(self.patience, self.info(api));
+                let (version, early) = tokio::join!(self.version(), early);
+                match (version?, early) {
+                    (version, Ok(info)) => (version, Some((api, info?))),
+                    (version, Err(_)) if is_still(&version, last) => return Ok(last.clone()),
+                    (_, Err(_)) => return Err(self.late()),
+                }
             }
         };
         let api_max = minor(version.api_version.as_deref())
             .ok_or_else(|| self.client.answer("/version has no ApiVersion"))?;
         let api_min = minor(version.min_api_version.as_deref()).unwrap_or(API_OLDEST);
-        let speak = api_max.min(API_NEWEST).max(api_min);
+        let speak = spoken(api_min, api_max);
         let (info, asked) = match early {
             Some((api, info)) if api == speak => info,
             _ => self.info(speak).await?,
@@ -105,10 +119,14 @@ impl Probe {
     ) -> Result<T, Error> {
         match tokio::time::timeout(self.deadline, call).await {
             Ok(result) => result.map_err(|e| self.named(e)),
-            Err(_) => Err(Error::Timeout {
-                node: self.client.key().to_string(),
-                after: self.deadline,
-            }),
+            Err(_) => Err(self.late()),
+        }
+    }
+
+    fn late(&self) -> Error {
+        Error::Timeout {
+            node: self.client.key().to_string(),
+            after: self.deadline,
         }
     }
 
@@ -139,10 +157,7 @@ impl Probe {
                 status: http::StatusCode::from_u16(status_code).unwrap_or_default(),
                 message,
             },
-            BollardError::RequestTimeoutError => Error::Timeout {
-                node,
-                after: self.deadline,
-            },
+            BollardError::RequestTimeoutError => self.late(),
             BollardError::IOError { err } => match err.downcast::<Error>() {
                 Ok(ours) => ours,
                 Err(other) => Error::Broken {
@@ -161,6 +176,17 @@ struct Asked {
     middle: Timestamp,
     /// How far from that the engine may have answered.
     half: SignedDuration,
+}
+
+/// Returns the API version to speak with an engine, as minor number.
+pub(crate) fn spoken(api_min: u16, api_max: u16) -> u16 {
+    api_max.min(API_NEWEST).max(api_min)
+}
+
+/// Tells whether an engine is of the version it was.
+fn is_still(version: &SystemVersion, last: &Facts) -> bool {
+    let now = serde_json::to_value(version).unwrap_or_default();
+    now == last.version_answer
 }
 
 /// Sends bollard's request over our pool.

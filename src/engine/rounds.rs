@@ -11,13 +11,15 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
-use super::probe::{API_NEWEST, Probe};
+use super::probe::Probe;
 use super::{Client, Error, Settings};
 use crate::model::node::Facts;
 use crate::net::addr::Addr;
 
 /// Tries of one round.
 const TRIES: u32 = 3;
+/// The share of a deadline for which news are waited for while what was told before will do.
+const PATIENCE: f64 = 0.75;
 /// How soon a failed try is repeated, and a poke is followed.
 const AGAIN: Duration = Duration::from_millis(200);
 /// The longest wait between rounds while an engine does not answer.
@@ -44,10 +46,14 @@ pub(crate) async fn run(
 ) {
     let mut round = Round {
         // An answer may come late; how long silence is borne is counted here.
-        probe: Probe::new(client.clone(), settings.probe_deadline * TRIES),
+        probe: Probe::new(
+            client.clone(),
+            settings.probe_deadline * TRIES,
+            settings.probe_deadline.mul_f64(PATIENCE),
+        ),
         client,
         deadline: settings.probe_deadline,
-        api: None,
+        last: None,
         ip: None,
         report,
     };
@@ -74,8 +80,8 @@ struct Round {
     client: Client,
     probe: Probe,
     deadline: Duration,
-    /// The API version that the engine was last spoken to with, as minor number.
-    api: Option<u16>,
+    /// What the engine last said of itself.
+    last: Option<Facts>,
     /// The engine's IP address; looked for in each round until it is found.
     ip: Option<String>,
     report: mpsc::Sender<Result<Answered, Error>>,
@@ -86,7 +92,7 @@ impl Round {
     async fn run(&mut self) -> Option<bool> {
         let started = Instant::now();
         let mut tries = FuturesUnordered::new();
-        tries.push(self.probe.facts(self.api));
+        tries.push(self.probe.facts(self.last.as_ref()));
         let mut tried = 1;
         let mut silence = Box::pin(tokio::time::sleep(self.deadline));
         loop {
@@ -94,7 +100,7 @@ impl Round {
                 Some(result) = tries.next() => match result {
                     Ok(facts) => {
                         drop(tries);
-                        self.api = Some(facts.api_max.min(API_NEWEST).max(facts.api_min));
+                        self.last = Some(facts.clone());
                         let took = started.elapsed();
                         if self.ip.is_none() {
                             self.ip = ip(&self.client, self.deadline).await;
@@ -118,7 +124,7 @@ impl Round {
             if tries.is_empty() {
                 tokio::time::sleep(AGAIN).await;
             }
-            tries.push(self.probe.facts(self.api));
+            tries.push(self.probe.facts(self.last.as_ref()));
             silence.set(tokio::time::sleep(self.deadline));
         }
     }

@@ -1,13 +1,13 @@
 //! An engine that answers late: used last, and never given up.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::NOTICED;
 use crate::support::caller::{Caller, on};
 use crate::support::flotilla::Flotilla;
-use crate::support::lab::{Lab, Spec, eventually};
+use crate::support::lab::{Lab, Release, Spec, eventually, output};
 use crate::support::relay::Relay;
 
 #[test]
@@ -57,4 +57,27 @@ fn a_slow_engine_is_the_last_choice_and_still_serves() {
     relay.hold(Duration::ZERO);
     becomes("Healthy");
     assert!(placed_on_node1(1) == 1, "it has the fewest");
+}
+
+#[test]
+fn an_engine_whose_pull_waits_for_a_name_server_is_not_given_up() {
+    let scene = super::Scene::start();
+    let engine = scene.lab.engine("node0");
+    let mut iptables = engine.on_machine("/usr/sbin/iptables");
+    let rule = ["-I", "OUTPUT", "-p", "udp", "--dport", "53", "-j", "DROP"];
+    output(iptables.args(rule)).unwrap();
+    // 20.10 holds back `/info` meanwhile.
+    assert_eq!(engine.release(), Release::V20);
+    let direct = Caller::new(engine.address());
+    let image = "/images/create?fromImage=registry.example/none&tag=1";
+    let pull = super::aside_for(Duration::from_secs(60), move || direct.post(image));
+    let started = Instant::now();
+    while started.elapsed() < NOTICED {
+        let info = scene.caller.get("/info").expect(200).body;
+        assert!(!info.contains("\"Unhealthy\""), "{info}");
+        scene.caller.get("/containers/c0/json").expect(200);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    pull().expect(500);
+    scene.wait_until_healthy();
 }
