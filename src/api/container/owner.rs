@@ -67,6 +67,30 @@ fn joins_networks(container: &Container) -> bool {
     names.any(|name| !Network::PREDEFINED.contains(&name))
 }
 
+/// Removes a link, which engines know as `container/alias`; the container it leads to loses a name.
+async fn unlink(call: Call) -> Answer {
+    let members = call.members();
+    let (container, alias) = match call.id.rsplit_once('/') {
+        Some((container, alias)) if !container.is_empty() => (container, format!("/{alias}")),
+        _ => (&*call.id, String::new()),
+    };
+    let not_found = |error| match error {
+        // The engine names the link, and not what it is of.
+        cluster::Error::NotFound { kind, .. } => {
+            let name = call.id.clone();
+            cluster::Error::NotFound { kind, name }
+        }
+        error => error,
+    };
+    let found = resolve::container(&members, container).map_err(not_found)?;
+    let found = found.ready()?;
+    let path = format!("/containers/{}{alias}", found.object.name());
+    let cluster = call.api.cluster.clone();
+    let answer = call.forward(&found.engine, &path).await?;
+    cluster.refresh(&found.engine, Refresh::All).await;
+    Ok(answer)
+}
+
 /// Kills a container. Of one that is not there engines say more here than elsewhere.
 pub(in crate::api) async fn kill(call: Call) -> Answer {
     if let Err(Error::Cluster(error @ cluster::Error::NotFound { .. })) = owner(&call) {
@@ -92,8 +116,11 @@ pub(in crate::api) async fn wait(call: Call) -> Answer {
     Ok(http::Response::from_parts(head, body::stream(ended)))
 }
 
-/// Removes a container; anonymous volumes may go with it.
+/// Removes a container; anonymous volumes may go with it. With `link` it removes a link of it.
 pub(in crate::api) async fn remove(call: Call) -> Answer {
+    if call.query.flag("link") {
+        return unlink(call).await;
+    }
     let (with_volumes, cluster) = (call.query.flag("v"), call.api.cluster.clone());
     let found = owner(&call)?;
     let path = path_on_engine(&call, &found.object);

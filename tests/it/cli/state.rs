@@ -194,3 +194,19 @@ fn rm_f_removes_several_on_several_nodes() {
     let filter = format!("name={}", stage.name(""));
     assert_eq!(stage.ok(&["ps", "-aq", "--filter", &filter]), "");
 }
+
+#[test]
+fn rm_link_takes_away_the_link_alone() {
+    let stage = Stage::set("statelink");
+    let (store, web) = (stage.name("store"), stage.name("web"));
+    stage.sleeper("node1", &store, &[]);
+    stage.sleeper("node1", &web, &["--link", &format!("{store}:db")]);
+    let link = format!("{web}/db");
+    assert_eq!(stage.ok(&["rm", "--link", &link]), link);
+    let again = stage.same(Cli::V28, "node1", &["rm", "--link", &link]);
+    assert!(again.err.contains("No such container"), "{again:?}");
+    for name in [&store, &web] {
+        let running = stage.ok(&["inspect", "-f", "{{.State.Running}}", name]);
+        assert_eq!(running, "true");
+    }
+}
