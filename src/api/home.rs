@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::error::Error;
 use crate::cluster::{self, Cluster, Members};
 use crate::engine::Engine;
-use crate::model::{COMPOSE_PROJECT_LABEL, Health, Node};
+use crate::model::{COMPOSE_PROJECT_LABEL, Health, Manners, Node};
 use crate::scheduler::{Request, wishes};
 
 /// Chooses a home: where the compose project's other local objects are, else as for a container that asks nothing.
@@ -18,7 +18,7 @@ pub(super) fn choose(
 ) -> Result<(Arc<Node>, Engine), Error> {
     if let Some(node) = labels
         .get(COMPOSE_PROJECT_LABEL)
-        .and_then(|project| of_project(members, project))
+        .and_then(|project| of_project(members, project, cluster.manners()))
     {
         return engine(members, &node);
     }
@@ -55,8 +55,8 @@ pub(super) fn engine(members: &Members, node: &Arc<Node>) -> Result<(Arc<Node>, 
     Ok((Arc::clone(node), engine))
 }
 
-/// Returns the node on which a compose project has a local network or volume.
-fn of_project(members: &Members, project: &str) -> Option<Arc<Node>> {
+/// Returns the node on which a compose project has a local network or volume; classic's volumes are on all.
+fn of_project(members: &Members, project: &str, manners: Manners) -> Option<Arc<Node>> {
     let is = |labels: &BTreeMap<String, String>| {
         labels
             .get(COMPOSE_PROJECT_LABEL)
@@ -66,7 +66,7 @@ fn of_project(members: &Members, project: &str) -> Option<Arc<Node>> {
         node.networks
             .iter()
             .any(|n| is(&n.labels) && !n.is_shared())
-            || node.volumes.iter().any(|v| is(&v.labels) && !v.is_shared())
+            || !manners.is_classic() && node.volumes.iter().any(|v| is(&v.labels) && !v.is_shared())
     };
     members.view.nodes().iter().find(has).cloned()
 }

@@ -5,6 +5,7 @@
 //! all tunnels of one client lead to one node.
 
 mod place;
+mod rows;
 mod start;
 mod tunnel;
 

@@ -12,7 +12,7 @@ use crate::engine::Refresh;
 use crate::model::Resources;
 use crate::scheduler::{Request, wishes};
 
-use super::place;
+use super::{place, rows};
 
 /// What stands before a build's ID where its context is sent by a call of its own.
 const UPLOAD: &str = "upload-request:";
@@ -60,7 +60,12 @@ pub(in crate::api) async fn build(call: Call) -> Answer {
     let under_way = builds.begin(&key);
     tracing::debug!(node = %key, "build placed");
     let (cluster, path) = (call.api.cluster.clone(), call.path.clone());
-    let answer = call.forward_with(&engine, &path, &query).await?;
+    // BuildKit's progress is no text that a node could be named in.
+    let named = cluster.manners().is_classic() && call.query.text("version") != "2";
+    let mut answer = call.forward_with(&engine, &path, &query).await?;
+    if named && answer.status().is_success() {
+        answer = rows::named(answer, &engine.node().name);
+    }
     let kept = afterwards::refresh(answer, cluster, engine, Refresh::Images);
     Ok(afterwards::hold(kept, under_way))
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::Classic;
+use crate::support::clients::needs;
 use crate::support::lab::{Spec, output};
 
 const ALL: [&str; 3] = ["node0", "node1", "node2"];
@@ -198,4 +199,60 @@ fn loads_and_imports_reach_all_nodes_and_removals_name_who_refuses() {
     let error = classic.docker(&["rmi", "imported:1"]).unwrap_err();
     assert!(error.contains("node2: "), "{error}");
     classic.on("node2", &["rm", "-f", &user]).unwrap();
+}
+
+#[test]
+fn the_classic_builder_names_its_node_in_each_line() {
+    let classic = Classic::start(&Spec::mixed());
+    let folder = tempfile::tempdir().unwrap();
+    let build = |dockerfile: &str| {
+        std::fs::write(folder.path().join("Dockerfile"), dockerfile).unwrap();
+        let mut docker = classic.flotilla.clients(&classic.lab).docker_20();
+        docker
+            .env("DOCKER_BUILDKIT", "0")
+            .args(["build", "-t", "built"]);
+        docker.args(["--build-arg", "constraint:node==node2"]);
+        output(docker.arg(folder.path()))
+    };
+    let told = build("FROM busybox\nRUN true\n").unwrap();
+    assert!(told.contains("node2: Step 1/2 : FROM busybox"), "{told}");
+    assert!(told.contains("node2: Successfully built "), "{told}");
+    assert_eq!(
+        classic.nodes_where(&["image", "inspect", "built"]),
+        ["node2"]
+    );
+    let error = build("FROM busybox\nRUN false\n").unwrap_err().to_string();
+    assert!(error.contains("Failed to build image: "), "{error}");
+}
+
+#[test]
+fn a_compose_project_with_a_bridge_lives_and_leaves_no_volume_behind() {
+    needs!("plugins");
+    let classic = Classic::start(&Spec::mixed());
+    let folder = classic.lab.folder().join("shop");
+    std::fs::create_dir_all(&folder).unwrap();
+    let project = "
+services:
+  db: {image: busybox, stop_signal: KILL, command: sleep 600, volumes: ['data:/data'], networks: [back]}
+  web: {image: busybox, stop_signal: KILL, command: sleep 600, networks: [back, front]}
+volumes: {data: {}}
+networks: {back: {driver: bridge}, front: {driver: bridge}}
+";
+    std::fs::write(folder.join("compose.yaml"), project).unwrap();
+    let compose = |args: &[&str]| {
+        let mut compose = classic.flotilla.clients(&classic.lab).compose().unwrap();
+        output(compose.arg("--project-directory").arg(&folder).args(args)).unwrap()
+    };
+    compose(&["up", "-d"]);
+    let volume = ["volume", "inspect", "shop_data"];
+    assert_eq!(classic.nodes_where(&volume), ALL);
+    let found = compose(&["exec", "-T", "web", "ping", "-c", "1", "db"]);
+    assert!(found.contains("1 packets received"), "{found}");
+    // Once more changes nothing.
+    let ids = compose(&["ps", "-q"]);
+    compose(&["up", "-d"]);
+    assert_eq!(compose(&["ps", "-q"]), ids);
+    compose(&["down", "-v"]);
+    assert_eq!(classic.nodes_where(&volume), [""; 0]);
+    assert!(classic.caller.containers().is_empty());
 }
