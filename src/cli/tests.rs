@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser};
 use super::args::Command;
 use super::{Cli, Error, settings, switches};
 use crate::config::Config;
+use crate::model::Manners;
 
 /// Parses a command line; words are separated by blanks.
 fn parsed(line: &str) -> Cli {
@@ -54,6 +55,7 @@ fn defaults_are_those_of_classic() {
     assert!(!config.experimental);
     assert_eq!(config.container_name_refresh_filter, "");
     assert_eq!((config.images_everywhere, config.advertise), (None, None));
+    assert_eq!(config.manners, Manners::Engine);
     assert!(config.server_tls.is_none() && config.engine_tls.is_none());
 }
 
@@ -65,7 +67,7 @@ fn every_flag_is_taken_before_and_after_the_positional() {
          --cluster-opt swarm.createretry=2 --engine-timeout 500ms --engine-failure-retry 5 \
          --engine-refresh-min-interval 1s --engine-refresh-max-interval 1s --cors \
          --refresh-on-node-filter --container-name-refresh-filter web --image-spread on-demand \
-         --api-version 1.44 --experimental -c swarm --addr nonsense",
+         --api-version 1.44 --experimental --compat classic -c swarm --addr nonsense",
     )
     .unwrap();
     assert_eq!(listeners(&config), ["unix:///x.sock", "127.0.0.1:4000"]);
@@ -83,6 +85,7 @@ fn every_flag_is_taken_before_and_after_the_positional() {
     assert_eq!(config.container_name_refresh_filter, "web");
     assert_eq!(config.images_everywhere, Some(false));
     assert_eq!(config.advertise, Some(44));
+    assert_eq!(config.manners, Manners::Classic);
 }
 
 #[test]

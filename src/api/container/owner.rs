@@ -139,10 +139,11 @@ pub(in crate::api) async fn remove(call: Call) -> Answer {
 
 /// Turns the connection into the container's streams.
 pub(in crate::api) async fn attach(call: Call) -> Answer {
+    let raw = call.head.method == Method::POST && !call.api.cluster.manners().is_classic();
     let found = match owner(&call) {
         Ok(found) => found,
-        // An engine has the connection in its hands already, but for a websocket's.
-        Err(error) if call.head.method == Method::POST => return Ok(error.raw_answer()),
+        // An engine has the connection in its hands already, but for a websocket's; classic looked first.
+        Err(error) if raw => return Ok(error.raw_answer()),
         Err(error) => return Err(error),
     };
     let path = path_on_engine(&call, &found.object);

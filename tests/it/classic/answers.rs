@@ -25,6 +25,13 @@ const REFUSALS: &[Refusal<'_>] = &[
         "No such container x\n",
     ),
     (
+        "POST",
+        "/containers/x/attach?stream=1",
+        "",
+        404,
+        "No such container: x\n",
+    ),
+    (
         "DELETE",
         "/containers/x",
         "",
