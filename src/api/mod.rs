@@ -57,8 +57,10 @@ use crate::model::Manners;
 use crate::net::body::Body;
 use crate::proxy::hijack::Slot;
 
-/// The newest API that Flotilla speaks, as minor number.
-pub const API_NEWEST: u16 = 51;
+/// The newest API that may be advertised, as minor number; engines get what they speak.
+pub const API_NEWEST: u16 = 55;
+/// The newest API that is advertised unless told otherwise: the newest that was tried with engines.
+const API_TRIED: u16 = 51;
 
 /// Who sent a request.
 #[derive(Clone, Debug, Default)]

@@ -3,7 +3,7 @@
 use http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::API_NEWEST;
+use super::API_TRIED;
 use super::error::Error;
 use crate::model::ClusterView;
 
@@ -74,7 +74,7 @@ pub(super) fn read(target: &Uri) -> Result<Path, Error> {
 pub(super) fn of_engines(view: &ClusterView) -> u16 {
     let told = view.nodes().iter().map(|n| n.facts.api_max);
     let lowest = told.filter(|max| *max > 0).min();
-    lowest.map_or(API_NEWEST, |max| max.clamp(OLDEST, API_NEWEST))
+    lowest.map_or(API_TRIED, |max| max.clamp(OLDEST, API_TRIED))
 }
 
 /// Returns the minor number to serve a request at; one without a version is served at 1.`usual`.
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(of_engines(&view(vec![new(), down])), 41);
         // One that never answered says nothing.
         assert_eq!(of_engines(&view(vec![new(), speaking("silent", 0)])), 51);
-        assert_eq!(of_engines(&view(vec![])), API_NEWEST);
+        assert_eq!(of_engines(&view(vec![])), API_TRIED);
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub(super) struct Listen {
     /// Let scripts of any web page call the API (CORS)
     #[arg(long, visible_alias = "api-enable-cors")]
     pub(super) cors: bool,
-    /// The API version shown to clients, from 1.24 to 1.51 [default: what the engines have in common]
+    /// The API version shown to clients, from 1.24 to 1.55 [default: what the engines have in common]
     #[arg(long, value_name = "1.N")]
     pub(super) api_version: Option<String>,
     /// Place and answer as classic Swarm did where Flotilla differs (docs/compat-classic.md)

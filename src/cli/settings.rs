@@ -14,7 +14,7 @@ use crate::net::addr::Addr;
 use crate::net::tls::{ClientTls, Files, ServerTls};
 
 /// The minors of the API versions that can be advertised.
-const MINORS: std::ops::RangeInclusive<u16> = 24..=51;
+const MINORS: std::ops::RangeInclusive<u16> = 24..=crate::api::API_NEWEST;
 /// Checks all flags of `manage`.
 ///
 /// # Errors
@@ -224,7 +224,8 @@ impl Listen {
         match minor.filter(|minor| MINORS.contains(minor)) {
             Some(minor) => Ok(Some(minor)),
             None => Err(Error::Named(format!(
-                "--api-version should be from 1.24 to 1.51, {text} is not"
+                "--api-version should be from 1.24 to 1.{}, {text} is not",
+                MINORS.end()
             ))),
         }
     }

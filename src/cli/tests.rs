@@ -194,8 +194,8 @@ const WRONG: &[(&str, &str)] = &[
         "--image-spread should be everywhere or on-demand, \"x\" is not",
     ),
     (
-        "a:1 --api-version 1.52",
-        "--api-version should be from 1.24 to 1.51, 1.52 is not",
+        "a:1 --api-version 1.56",
+        "--api-version should be from 1.24 to 1.55, 1.56 is not",
     ),
     (
         "a:1 --replication-ttl 0",

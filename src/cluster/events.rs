@@ -40,16 +40,21 @@ impl Reader {
         let members = cluster.members();
         let asked = members.healthy().map(|(node, engine)| {
             let (node, engine) = (Arc::clone(node), engine.clone());
-            async move { engine::history(&engine, &node, since, until, HISTORY_DEADLINE).await }
+            async move {
+                let asked = engine::history(&engine, &node, since, until, HISTORY_DEADLINE);
+                (node.facts.skew_nano(), asked.await)
+            }
         });
-        let mut history = Vec::new();
-        for result in join_all(asked).await {
+        let mut past = Vec::new();
+        for (skew, result) in join_all(asked).await {
             match result {
-                Ok(events) => history.extend(events.into_iter().map(Arc::new)),
+                Ok(events) => past.extend(events.into_iter().map(|e| (e.time_nano - skew, e))),
                 Err(error) => tracing::warn!(%error, "no event history from an engine"),
             }
         }
-        history.sort_by_key(|e| e.time_nano);
+        // By one clock: those of the engines may differ.
+        past.sort_by_key(|(at, _)| *at);
+        let history: Vec<_> = past.into_iter().map(|(_, event)| Arc::new(event)).collect();
         self.told = history.iter().map(|e| key(e)).collect();
         self.history = history.into_iter();
         self

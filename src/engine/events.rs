@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -34,20 +35,20 @@ pub(crate) enum News {
     Lost,
 }
 
-/// Follows the events of one engine with API 1.`api` until the monitor stops listening.
+/// Follows the events of one engine until the monitor stops listening, with the API 1.`api` of the moment.
 ///
-/// `reopen` makes it resume on a new connection at once: one that lived through an outage may stay silent for long.
+/// `reopen` makes it follow on a new connection at once: one that lived through an outage may stay silent for long.
 pub(crate) async fn follow(
     client: Client,
-    api: u16,
+    api: Arc<AtomicU16>,
     news: mpsc::Sender<News>,
     reopen: Arc<Notify>,
 ) {
-    let mut last = Cursor::default();
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(4));
     while !news.is_closed() {
+        let minor = api.load(Ordering::Relaxed);
         let ended = tokio::select! {
-            ended = one_stream(&client, api, &mut last, &news, &mut backoff) => ended,
+            ended = one_stream(&client, minor, &news, &mut backoff) => ended,
             () = reopen.notified() => continue,
         };
         match ended {
@@ -67,24 +68,15 @@ pub(crate) async fn follow(
 /// Opens the stream and tells its events until it ends.
 ///
 /// # Cancel safety
-/// An event counts as told only once there is room to tell it, so the next stream repeats what this one lost.
+/// What is lost is in the history that is read once the next stream is open.
 async fn one_stream(
     client: &Client,
     api: u16,
-    last: &mut Cursor,
     news: &mpsc::Sender<News>,
     backoff: &mut Backoff,
 ) -> Result<(), Error> {
-    let since = match last.nano {
-        0 => String::new(),
-        nano => format!(
-            "?since={}.{:09}",
-            nano / 1_000_000_000,
-            nano % 1_000_000_000
-        ),
-    };
     let mut request = Request::new(body::empty());
-    *request.uri_mut() = client.uri(&format!("/v1.{api}/events{since}"))?;
+    *request.uri_mut() = client.uri(&format!("/v1.{api}/events"))?;
     let opening = tokio::time::timeout(Duration::from_secs(10), client.send(request));
     let answer = opening.await.map_err(|_| Error::Timeout {
         node: client.key().to_string(),
@@ -107,11 +99,8 @@ async fn one_stream(
         lines.push(&data);
         while let Some(line) = lines.next_line() {
             let event = parse(&line).map_err(|e| client.answer(format!("/events: {e}")))?;
-            let Ok(room) = news.reserve().await else {
+            if news.send(News::Event(event)).await.is_err() {
                 return Ok(());
-            };
-            if last.is_new(&event) {
-                room.send(News::Event(event));
             }
         }
         if lines.0.len() > EVENT_LIMIT {
@@ -122,7 +111,7 @@ async fn one_stream(
 }
 
 /// Reads the events an engine remembers (its last 256) from `since` to `until` or now, in nanoseconds since the Unix
-/// epoch.
+/// epoch by our clock, and says on them which node they are of.
 ///
 /// # Errors
 /// The engine does not answer within `deadline`, or not as its API promises.
@@ -133,49 +122,75 @@ pub async fn history(
     until: Option<i64>,
     deadline: Duration,
 ) -> Result<Vec<Event>, Error> {
-    let seconds = |nano: i64| format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000);
-    // An `until` that is not past would keep the stream open; one by another clock than the engine's would cut it short.
-    let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
-    let present = now + CLOCK_MARGIN_NANO + node.facts.clock_skew_ms * 1_000_000;
-    let until = until.map_or(present, |u| u.min(present));
-    let client = engine.client();
+    let skew = node.facts.skew_nano();
+    let (since, until) = by_clock(skew, since, until);
     let api = node.facts.api_max.min(super::probe::API_NEWEST);
-    let (since, until) = (seconds(since), seconds(until));
+    let mut events = past(engine.client(), api, skew, since, until, deadline).await?;
+    for event in &mut events {
+        decorate(event, node);
+    }
+    Ok(events)
+}
+
+/// Turns a time of our clock into one of a clock that is `skew` before it.
+fn by_clock(skew: i64, since: i64, until: Option<i64>) -> (i64, i64) {
+    let moved = |nano: i64| nano.saturating_add(skew);
+    (moved(since), until.map_or(i64::MAX, moved))
+}
+
+/// Reads the events an engine remembers from `since` to `until` at most, both by its own clock, which is `skew` before
+/// ours.
+///
+/// # Errors
+/// The engine does not answer within `deadline`, or not as its API promises.
+pub(crate) async fn past(
+    client: &Client,
+    api: u16,
+    skew: i64,
+    since: i64,
+    until: i64,
+    deadline: Duration,
+) -> Result<Vec<Event>, Error> {
+    let seconds = |nano: i64| format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000);
+    // An end that is not past would keep the stream open; one by another clock than the engine's would cut it short.
+    let until = until.min(now() + CLOCK_MARGIN_NANO + skew);
+    let (since, until) = (seconds(since.max(0)), seconds(until.max(0)));
     let path = format!("/v1.{api}/events?since={since}&until={until}");
     let mut lines = Lines::default();
     lines.push(&client.get(&path, deadline).await?);
     lines.push(b"\n");
     let mut events = Vec::new();
     while let Some(line) = lines.next_line() {
-        let mut event = parse(&line).map_err(|e| client.answer(format!("/events: {e}")))?;
-        decorate(&mut event, node);
-        events.push(event);
+        events.push(parse(&line).map_err(|e| client.answer(format!("/events: {e}")))?);
     }
     Ok(events)
 }
 
-/// Where the stream was when it broke: the engine repeats what happened at that very nanosecond.
-#[derive(Debug, Default)]
-struct Cursor {
-    nano: i64,
-    told: Vec<(String, String)>,
+/// Returns the time by our clock, in nanoseconds since the Unix epoch.
+pub(crate) fn now() -> i64 {
+    i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
 }
 
-impl Cursor {
-    /// Tells whether the event was not seen before, and remembers it.
-    fn is_new(&mut self, event: &Event) -> bool {
-        let mark = (event.action.clone(), event.actor.clone());
-        if event.time_nano > self.nano {
-            self.nano = event.time_nano;
-            self.told = vec![mark];
-        } else if event.time_nano == self.nano {
-            if self.told.contains(&mark) {
-                return false;
-            }
-            self.told.push(mark);
-        }
-        // An older time is an engine's late stamp, not a repetition: it replays from `nano` on.
-        true
+/// Makes an event of the cluster itself, by classic's name: an engine came, went or came back.
+pub(crate) fn of_engine(action: &str) -> Event {
+    let at = now();
+    let json = serde_json::json!({
+        "status": action,
+        "from": "swarm",
+        "Type": "swarm",
+        "Action": action,
+        "Actor": {"ID": "", "Attributes": {}},
+        "scope": "swarm",
+        "time": at / 1_000_000_000,
+        "timeNano": at,
+    });
+    Event {
+        kind: "swarm".to_owned(),
+        action: action.to_owned(),
+        scope: "swarm".to_owned(),
+        time_nano: at,
+        json: json.to_string().into(),
+        ..Event::default()
     }
 }
 
@@ -277,6 +292,13 @@ fn with_attributes(text: &str, marks: &[(&str, String)]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_engine_is_asked_by_its_own_clock() {
+        assert_eq!(by_clock(0, 100, Some(200)), (100, 200));
+        assert_eq!(by_clock(-30, 100, Some(200)), (70, 170));
+        assert_eq!(by_clock(5, 100, None), (105, i64::MAX));
+    }
 
     #[test]
     fn lines_may_come_in_any_pieces() {

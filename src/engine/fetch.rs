@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::inventory::Found;
 use super::{Client, Error};
+use crate::model::event::Event;
 use crate::model::{Image, Network, Volume};
 
 /// Inspects that run at once on one engine.
@@ -68,6 +69,12 @@ impl Fetch {
     pub(crate) async fn volumes(&self) -> Result<Vec<Volume>, Error> {
         let list = self.get("/volumes").await?;
         super::inventory::volumes(&list).map_err(|e| self.bad("/volumes", &e))
+    }
+
+    /// Reads the events that the engine remembers from `since` on, by its clock, which is `skew` before ours.
+    pub(crate) async fn past(&self, skew: i64, since: i64) -> Result<Vec<Event>, Error> {
+        let (client, api) = (&self.client, self.api);
+        super::events::past(client, api, skew, since, i64::MAX, self.deadline).await
     }
 
     /// Inspects every container of a list; the first failure ends it, so that a hung engine costs one deadline.

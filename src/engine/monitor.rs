@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, broadcast, mpsc, watch};
@@ -14,6 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::breaker::Breaker;
 use super::events::{self, News};
 use super::fetch::Fetch;
+use super::gap::Account;
 use super::inventory::Inventory;
 use super::probe::{API_NEWEST, spoken};
 use super::pulse::Pulse;
@@ -86,6 +88,8 @@ pub fn start(
         publish,
         subscribers: events,
         stream: None,
+        api: Arc::default(),
+        account: Account::default(),
         reopen: Arc::default(),
         pending: Pending::default(),
     };
@@ -103,6 +107,9 @@ struct Monitor {
     publish: watch::Sender<Arc<Node>>,
     subscribers: broadcast::Sender<Arc<Event>>,
     stream: Option<AbortOnDropHandle<()>>,
+    /// The version that the stream is opened with, as minor number.
+    api: Arc<AtomicU16>,
+    account: Account,
     reopen: Arc<Notify>,
     pending: Pending,
 }
@@ -116,7 +123,6 @@ struct Pending {
     networks: bool,
     volumes: bool,
     changed: bool,
-    events: Vec<Event>,
     waiting: Vec<Order>,
 }
 
@@ -130,6 +136,7 @@ impl Monitor {
         let _rounds = AbortOnDropHandle::new(tokio::spawn(rounds));
         let mut resync = Box::pin(tokio::time::sleep(self.until_resync()));
         loop {
+            let settle_at = self.account.settle_at();
             tokio::select! {
                 Some(result) = reports.recv() => self.take_report(result, &tell),
                 Some(told) = news.recv() => self.take_news(told, &poke),
@@ -137,6 +144,9 @@ impl Monitor {
                 () = &mut resync => {
                     self.pending.everything = true;
                     resync = Box::pin(tokio::time::sleep(self.until_resync()));
+                }
+                () = until(settle_at), if settle_at.is_some() => {
+                    self.account.settle(self.inventory.containers());
                 }
             }
             for _ in 0..BATCH {
@@ -180,10 +190,13 @@ impl Monitor {
         // Containers taken in before it was known are shown with it after the next full read.
         self.pending.everything |= ip.is_some_and(|ip| self.inventory.set_ip(ip));
         self.pending.changed = true;
-        if self.stream.is_none() || moved {
-            let reopen = Arc::clone(&self.reopen);
+        self.api.store(api, Ordering::Relaxed);
+        if self.stream.is_none() {
+            let (api, reopen) = (Arc::clone(&self.api), Arc::clone(&self.reopen));
             let follow = events::follow(self.client.clone(), api, tell.clone(), reopen);
             self.stream = Some(AbortOnDropHandle::new(tokio::spawn(follow)));
+        } else if moved {
+            self.reopen.notify_one();
         }
         let before = self.pulse.health().word();
         if self.pulse.answered(took) && *self.pulse.health() != Health::New {
@@ -203,6 +216,8 @@ impl Monitor {
         let (node, failures) = (self.client.key(), self.pulse.failures());
         tracing::debug!(%node, failures, %error, "engine did not answer");
         if unhealthy {
+            self.account
+                .tell_own(events::of_engine("engine_disconnect"));
             tracing::warn!(%node, name = self.inventory.name(), %error, "engine unhealthy");
         }
     }
@@ -210,11 +225,14 @@ impl Monitor {
     /// Takes what the event stream tells.
     fn take_news(&mut self, news: News, poke: &Notify) {
         match news {
-            News::Opened => self.pending.everything = true,
+            News::Opened => {
+                self.account.opened(self.inventory.containers());
+                self.pending.everything = true;
+            }
             News::Lost => poke.notify_one(),
             News::Event(event) => {
                 self.mark(&event);
-                self.pending.events.push(event);
+                self.account.take(event);
             }
         }
     }
@@ -348,6 +366,7 @@ impl Monitor {
 
     /// Lists all, and takes the engine in.
     async fn read_everything(&mut self, fetch: &Fetch) -> Result<(), Error> {
+        let listed_at = events::now().saturating_add(self.inventory.facts().skew_nano());
         let (containers, images, networks, volumes) = tokio::try_join!(
             fetch.containers(),
             fetch.images(),
@@ -365,10 +384,36 @@ impl Monitor {
         (pending.everything, pending.changed) = (false, true);
         (pending.images, pending.networks, pending.volumes) = (false, false, false);
         pending.containers.clear();
+        if self.account.wants_past() {
+            let past = self.past(fetch).await;
+            let containers = self.inventory.containers();
+            self.account.resume(past, containers, listed_at);
+        }
+        let is_new = *self.pulse.health() == Health::New
+            || matches!(self.pulse.health(), Health::Pending(_));
         if self.pulse.taken_in() {
+            let action = match is_new {
+                true => "engine_connect",
+                false => "engine_reconnect",
+            };
+            self.account.tell_own(events::of_engine(action));
             tracing::info!(node = %self.client.key(), name = self.inventory.name(), "engine healthy");
         }
         Ok(())
+    }
+
+    /// Reads what the engine told while no one listened.
+    async fn past(&self, fetch: &Fetch) -> Vec<Event> {
+        let Some(since) = self.account.since() else {
+            return Vec::new();
+        };
+        match fetch.past(self.inventory.facts().skew_nano(), since).await {
+            Ok(past) => past,
+            Err(error) => {
+                tracing::warn!(node = %self.client.key(), %error, "no event history; what lists show is told instead");
+                Vec::new()
+            }
+        }
     }
 
     /// Publishes what changed, then answers who waited and tells the events: a reader of an event finds it in lists.
@@ -383,11 +428,19 @@ impl Monitor {
             // Who gave up waiting needs no answer.
             let _ = order.done.send(node.revision);
         }
-        for mut event in self.pending.events.drain(..) {
+        for mut event in self.account.told.drain(..) {
             events::decorate(&mut event, &node);
             // Without subscribers there is nobody to tell.
             let _ = self.subscribers.send(Arc::new(event));
         }
+    }
+}
+
+/// Waits until a time; for ever without one.
+async fn until(time: Option<tokio::time::Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

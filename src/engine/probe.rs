@@ -18,7 +18,7 @@ use crate::model::clock;
 use crate::model::node::Facts;
 use crate::net::body::Body;
 
-/// The newest API that we speak, as minor number.
+/// The newest API in which we ask engines ourselves, as minor number.
 pub(crate) const API_NEWEST: u16 = 51;
 /// The oldest API that any part of us speaks.
 const API_OLDEST: u16 = 12;

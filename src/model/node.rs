@@ -195,6 +195,13 @@ pub struct Facts {
     pub clock_skew_ms: i64,
 }
 
+impl Facts {
+    /// Returns its clock less ours, in nanoseconds.
+    pub fn skew_nano(&self) -> i64 {
+        self.clock_skew_ms.saturating_mul(1_000_000)
+    }
+}
+
 /// Walks the labels of an engine's own in its answer of `/info`.
 pub fn engine_labels(info: &serde_json::Value) -> impl Iterator<Item = (&str, &str)> {
     let labels = info["Labels"].as_array().into_iter().flatten();

@@ -15,7 +15,11 @@ pub(crate) struct Relay {
     heard: Arc<Mutex<Vec<u8>>>,
     delay_ms: Arc<AtomicU64>,
     refused: Arc<Mutex<Option<String>>>,
+    open: Arc<Mutex<Vec<Carried>>>,
 }
+
+/// A connection and all that its client sent on it.
+type Carried = (Arc<Mutex<Vec<u8>>>, TcpStream);
 
 impl Relay {
     /// Starts a relay before the engine at `HOST:PORT`.
@@ -28,6 +32,8 @@ impl Relay {
         let held = Arc::clone(&delay_ms);
         let refused = Arc::new(Mutex::new(None::<String>));
         let refuses = Arc::clone(&refused);
+        let open = Arc::<Mutex<Vec<Carried>>>::default();
+        let carries = Arc::clone(&open);
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (Ok(client), Ok(engine)) = (client, TcpStream::connect(&engine)) else {
@@ -35,9 +41,13 @@ impl Relay {
                 };
                 let back = (engine.try_clone().unwrap(), client.try_clone().unwrap());
                 let (keep, refuses) = (Arc::clone(&keep), Arc::clone(&refuses));
+                let carried = Arc::new(Mutex::new(Vec::new()));
+                let end = client.try_clone().unwrap();
+                let known = (Arc::clone(&carried), end.try_clone().unwrap());
+                carries.lock().unwrap().push(known);
                 thread::spawn(move || {
-                    let end = client.try_clone().unwrap();
                     copy(client, engine, |bytes| {
+                        carried.lock().unwrap().extend_from_slice(bytes);
                         keep.lock().unwrap().extend_from_slice(bytes);
                         let refused = refuses.lock().unwrap();
                         let text = String::from_utf8_lossy(bytes);
@@ -60,12 +70,30 @@ impl Relay {
             heard,
             delay_ms,
             refused,
+            open,
         }
     }
 
     /// Closes every connection on which a request holds `mark` from now on.
     pub(crate) fn refuse(&self, mark: &str) {
         *self.refused.lock().unwrap() = Some(mark.to_owned());
+    }
+
+    /// Lets everything through again.
+    pub(crate) fn allow(&self) {
+        *self.refused.lock().unwrap() = None;
+    }
+
+    /// Closes every connection on which a request held `mark`; new ones are let through.
+    pub(crate) fn sever(&self, mark: &str) {
+        self.open.lock().unwrap().retain(|(carried, stream)| {
+            let held = String::from_utf8_lossy(&carried.lock().unwrap()).contains(mark);
+            if held {
+                // It may be closed already.
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+            !held
+        });
     }
 
     /// Holds everything that the engine says from now on back for so long.

@@ -5,6 +5,7 @@ use futures_util::{Stream, StreamExt, stream};
 use http::{HeaderValue, Response, header};
 use tokio::time::Instant;
 
+use super::event_form::Form;
 use crate::api::call::{Answer, Call};
 use crate::api::classic;
 use crate::api::event_filter::EventFilter;
@@ -28,6 +29,7 @@ pub(in crate::api) async fn stream(call: Call) -> Answer {
         .until
         .map(|u| std::time::Duration::try_from(u.duration_since(now)).unwrap_or_default());
     let deadline = wait.map(|w| Instant::now() + w);
+    let form = Form::choose(call.version, &call.head.headers);
     let cluster = call.api.cluster.clone();
     let reader = Reader::open(&cluster);
     // The head goes out at once (wire rule W11): an engine's history may take its time.
@@ -38,10 +40,10 @@ pub(in crate::api) async fn stream(call: Call) -> Answer {
         }
     };
     let events = stream::once(reader)
-        .flat_map(move |reader| told(reader, filter.clone(), deadline, manners));
+        .flat_map(move |reader| told(reader, filter.clone(), form, deadline, manners));
     let mut answer = Response::new(body::stream(events));
-    let json = HeaderValue::from_static("application/json");
-    answer.headers_mut().insert(header::CONTENT_TYPE, json);
+    let kind = HeaderValue::from_static(form.media_type());
+    answer.headers_mut().insert(header::CONTENT_TYPE, kind);
     Ok(answer)
 }
 
@@ -49,6 +51,7 @@ pub(in crate::api) async fn stream(call: Call) -> Answer {
 fn told(
     reader: Reader,
     filter: EventFilter,
+    form: Form,
     deadline: Option<Instant>,
     manners: Manners,
 ) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
@@ -68,16 +71,8 @@ fn told(
                     Manners::Engine => event.json.clone(),
                     Manners::Classic => classic::event(&event),
                 };
-                return Some((Ok(line(&json)), (reader, filter)));
+                return Some((Ok(form.write(&json)), (reader, filter)));
             }
         }
     })
-}
-
-/// Ends an event with a newline, which classic left out.
-fn line(json: &Bytes) -> Bytes {
-    let mut line = Vec::with_capacity(json.len() + 1);
-    line.extend_from_slice(json);
-    line.push(b'\n');
-    line.into()
 }

@@ -3,6 +3,7 @@
 pub mod about;
 pub(super) mod any;
 pub(super) mod df;
+mod event_form;
 pub(super) mod events;
 pub mod info;
 pub(super) mod local;

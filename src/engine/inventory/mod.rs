@@ -96,6 +96,16 @@ impl Inventory {
         Ok(())
     }
 
+    /// Returns the containers.
+    pub(crate) fn containers(&self) -> &Containers {
+        &self.containers
+    }
+
+    /// Returns what the engine says of itself.
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
     /// Tells whether a container is known.
     pub(crate) fn has_container(&self, id: &str) -> bool {
         self.containers.by_id(id).is_some()

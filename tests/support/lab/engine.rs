@@ -207,6 +207,19 @@ impl Engine {
         self.await_containerd_end()
     }
 
+    /// Ends dockerd with SIGTERM, as a machine that shuts down does: it stops its containers first.
+    pub(crate) fn terminate(&self) -> Result<(), Error> {
+        signal("TERM", &self.pid()?)?;
+        let ended = || match self.process().as_mut().map(Child::try_wait) {
+            Some(Ok(None)) => Err(()),
+            _ => Ok(()),
+        };
+        eventually(READY_LIMIT, ended)
+            .map_err(|()| self.wrong("SIGTERM")(io::Error::other("dockerd goes on")))?;
+        self.process().take();
+        self.await_containerd_end()
+    }
+
     /// Starts dockerd again on the same state, killing it first if it runs, and returns once it answers.
     pub(crate) fn restart(&self) -> Result<(), Error> {
         self.kill()?;

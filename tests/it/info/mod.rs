@@ -12,9 +12,9 @@ use crate::support::lab::{Engine, Lab, Spec, output};
 
 /// `Server:` of `docker info` by CLI 28 before three engines with a container on node1; `<…>` stands for what differs
 /// from machine to machine.
-const LAYOUT_28: &str = include_str!("info/cli-28.txt");
+const LAYOUT_28: &str = include_str!("cli-28.txt");
 /// The same by CLI 20.10.
-const LAYOUT_20: &str = include_str!("info/cli-20.txt");
+const LAYOUT_20: &str = include_str!("cli-20.txt");
 
 /// Abilities that all engines must have for the cluster to have them.
 const ABILITIES: [&str; 11] = [

@@ -1,5 +1,8 @@
 //! Events of three engines are one stream: nothing is missing, nothing is told twice.
 
+mod forms;
+mod gaps;
+
 use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
