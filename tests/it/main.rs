@@ -30,6 +30,7 @@ mod overlay;
 mod races;
 mod reads_own_writes;
 mod restart;
+mod schemas;
 mod sdk;
 mod transparency;
 mod upkeep;

@@ -63,6 +63,14 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Makes an answer of the text of its head and its body.
+    pub(crate) fn of(head: &str, body: &[u8]) -> Self {
+        Self {
+            head: Head::parse(head),
+            body: body.to_vec(),
+        }
+    }
+
     /// Returns the status.
     pub(crate) fn status(&self) -> u16 {
         self.head.status

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 
 use row::Row;
 
+use crate::schemas::Schemas;
 use crate::support::flotilla::Flotilla;
 use crate::support::http::{Answer, call_with};
 use crate::support::lab::{Lab, Release, Spec};
@@ -62,8 +63,19 @@ fn compare_all(release: Release, versions: &[Option<u16>]) {
     for version in versions {
         let mut direct = Side::new(&engine, 'd', *version);
         let mut through = Side::new(flotilla.addr(), 'f', *version);
+        // What is said of answers is said of these two versions.
+        let schemas = version.filter(|minor| [41, 51].contains(minor));
+        let schemas = schemas.map(Schemas::of);
         for row in rows().filter(|row| version.is_none_or(|minor| row.since <= minor)) {
             let (direct, through) = (direct.run(row), through.run(row));
+            for (side, answer) in [("engine", &direct), ("flotilla", &through)] {
+                let check = |s: &Schemas| s.check(row.method, row.path, answer).err();
+                if let Some(why) = schemas.as_ref().and_then(check) {
+                    let text = answer.text();
+                    let (method, path) = (row.method, row.path);
+                    differences.push(format!("{method} {path}: form of {side}: {why}: {text}"));
+                }
+            }
             if row.modern && release == Release::V20 {
                 continue;
             }
