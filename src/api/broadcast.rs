@@ -85,7 +85,16 @@ impl Asked {
         let target = target::versioned(engine, self.version, &self.path, query);
         let answer = forward(engine, self.head.clone(), request_body, &target).await?;
         let (head, incoming) = answer.into_parts();
-        let text = body::read(incoming, ANSWER_LIMIT).await;
+        let silent = async {
+            tokio::time::sleep(engine::SILENCE).await;
+            engine.suspect();
+            engine.lost().await
+        };
+        let text = tokio::select! {
+            biased;
+            text = body::read(incoming, ANSWER_LIMIT) => text,
+            reason = silent => return Err(engine.client().broken(reason)),
+        };
         let text = text.map_err(|e| engine.client().broken(e.to_string()))?;
         Ok((head.status, head.headers, text))
     }
@@ -158,24 +167,31 @@ impl Asked {
 
 /// Makes one JSON answer of all: lists are put together, numbers added. When no node did it, the first engine's own
 /// answer is the answer.
-pub(super) fn merged(done: Vec<Done>, finish: impl FnOnce(&mut Value)) -> Answer {
-    let failures = warnings(&done);
-    if done.iter().all(|d| d.failure().is_some()) {
-        return first(done);
-    }
+pub(super) fn merged(mut done: Vec<Done>, finish: impl FnOnce(&mut Value)) -> Answer {
     let mut sum = Value::Null;
     let mut texts = Vec::new();
-    for one in done {
-        if let Ok((status, _, text)) = one.result
-            && status.is_success()
-        {
-            let part = serde_json::from_slice(&text);
-            texts.push(text.clone());
-            add(
-                &mut sum,
-                part.map_err(|e| Error::Internal(format!("{}: {e}", one.node)))?,
-            );
+    for one in &mut done {
+        let text = match &one.result {
+            Ok((status, _, text)) if status.is_success() => text.clone(),
+            _ => continue,
+        };
+        match serde_json::from_slice(&text) {
+            Ok(part) => {
+                add(&mut sum, part);
+                texts.push(text);
+            }
+            // One that talks nonsense has not done it; the others have.
+            Err(error) => {
+                one.result = Err(engine::Error::Answer {
+                    node: one.node.clone(),
+                    what: error.to_string(),
+                });
+            }
         }
+    }
+    let failures = warnings(&done);
+    if texts.is_empty() {
+        return first(done);
     }
     let before = sum.clone();
     finish(&mut sum);
@@ -313,6 +329,21 @@ mod tests {
         let answer = merged(all, |_| {}).unwrap();
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()["warning"], "199 flotilla \"a: say 'no'\"");
+    }
+
+    #[test]
+    fn what_is_no_json_fails_its_node_alone() {
+        let mut all = vec![
+            done("a", 200, &json!({"N": 1})),
+            done("b", 200, &json!({"N": 2})),
+        ];
+        if let Ok((_, _, text)) = &mut all[0].result {
+            *text = Bytes::from_static(b"{\"N\":");
+        }
+        let answer = merged(all, |_| {}).unwrap();
+        assert_eq!(answer.status(), 200);
+        let warning = answer.headers()["warning"].to_str().unwrap();
+        assert!(warning.starts_with("199 flotilla \"a: "), "{warning}");
     }
 
     #[test]

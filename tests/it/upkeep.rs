@@ -1,6 +1,7 @@
 //! Prunes, disk usage and plugins: what is kept up on every node.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -8,6 +9,7 @@ use crate::support::caller::{Caller, at_once, encoded, on};
 use crate::support::flotilla::Flotilla;
 use crate::support::http;
 use crate::support::lab::{Engine, Lab, Spec, eventually, output};
+use crate::support::relay::Relay;
 
 const NODES: [&str; 3] = ["node0", "node1", "node2"];
 
@@ -136,7 +138,7 @@ fn a_prune_says_which_node_took_no_part() {
         leave(&caller, node, &format!("left-{node}"));
     }
     lab.engine("node2").kill().unwrap();
-    eventually(std::time::Duration::from_secs(20), || {
+    eventually(Duration::from_secs(20), || {
         let info = caller.get("/info").body;
         if info.contains("Unhealthy") {
             Ok(())
@@ -253,8 +255,74 @@ fn disk_usage_is_that_of_all_engines() {
         told.unwrap(),
         "Images 3 3\nContainers 3 0\nLocal Volumes 6 6\nBuild Cache 0 0"
     );
-    for answer in at_once(12, |_| caller.get("/system/df?type=volume")) {
-        answer.expect(200);
+}
+
+#[test]
+fn disk_usage_is_told_to_all_who_ask_at_once() {
+    let (_lab, flotilla) = start(&[]);
+    // An engine of 20.10 takes one question at a time, whatever is asked.
+    let questions = [
+        "/v1.41/system/df",
+        "/v1.41/system/df?a=b",
+        "/v1.40/system/df",
+    ];
+    for answer in at_once(12, |n| {
+        http::call(flotilla.addr(), "GET", questions[n % questions.len()])
+    }) {
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        assert_eq!(answer.head.header("warning"), None);
+    }
+}
+
+#[test]
+fn what_asks_all_nodes_ends_when_one_hangs() {
+    let (lab, flotilla) = start(&[]);
+    lab.engine("node1").pause().unwrap();
+    let calls = [
+        ("GET", "/v1.41/system/df"),
+        ("GET", "/v1.41/plugins"),
+        ("POST", "/v1.41/containers/prune"),
+        ("POST", "/v1.41/images/prune"),
+        ("POST", "/v1.41/volumes/prune"),
+    ];
+    let started = Instant::now();
+    let answers = at_once(calls.len(), |n| {
+        http::call(flotilla.addr(), calls[n].0, calls[n].1)
+    });
+    // A hung engine is given up within 10 s at the defaults; the machine may be busy.
+    assert!(started.elapsed() < Duration::from_secs(25));
+    for ((_, path), answer) in calls.iter().zip(answers) {
+        assert_eq!(answer.status(), 200, "{path}: {}", answer.text());
+        let warning = answer.head.header("warning").unwrap_or_default();
+        assert!(
+            warning.starts_with("199 flotilla \"node1: "),
+            "{path}: {warning}"
+        );
+    }
+    lab.engine("node1").resume().unwrap();
+}
+
+#[test]
+fn an_engine_that_breaks_off_leaves_registries_to_the_next() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let relay = Relay::before(&lab.engine("node0").address());
+    let [_, second, third] = lab.engines() else {
+        panic!("three engines");
+    };
+    let addresses = format!("{},{},{}", relay.addr(), second.address(), third.address());
+    let flotilla = Flotilla::start(lab.folder(), &[], &addresses);
+    flotilla.wait_for_nodes(3);
+    for (method, path) in [("GET", "/distribution/UPPER/json"), ("POST", "/auth")] {
+        relay.refuse(path);
+        let ours = http::call(flotilla.addr(), method, &format!("/v1.41{path}"));
+        assert!(!relay.request(path).is_empty());
+        let theirs = http::call(&second.address(), method, &format!("/v1.41{path}"));
+        assert_ne!(theirs.text(), "");
+        assert_eq!(
+            (ours.status(), ours.text()),
+            (theirs.status(), theirs.text())
+        );
+        assert_eq!(ours.head.header("api-version"), Some("1.41"));
     }
 }
 

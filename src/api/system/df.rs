@@ -3,8 +3,8 @@
 //! Engines walk their whole store for it, so each does it once for all who ask at the same time, and one that takes too
 //! long is left out and named in a `Warning` header.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -20,15 +20,33 @@ use crate::model::orders::ORDERS_LABEL;
 use crate::net::body;
 
 /// How long an engine may take.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_secs(60);
 /// Nodes that are asked at once.
 const AT_ONCE: usize = 32;
 
 /// Where a volume's node stands until all are together.
 const NODE: &str = "flotilla.node";
 
-/// Questions under way, by node and what is asked.
-pub(in crate::api) type Usage = Flights<(Arc<str>, u16, String), Result<Said, engine::Error>>;
+/// A question: node, version and query.
+type Question = (Arc<str>, u16, String);
+
+/// Questions under way; clones share them.
+#[derive(Clone, Debug, Default)]
+pub(in crate::api) struct Usage {
+    flights: Flights<Question, Result<Said, engine::Error>>,
+    /// Whose turn it is at each engine: 20.10 refuses a second question while it works on one.
+    turns: Arc<Mutex<HashMap<Arc<str>, Turn>>>,
+}
+
+/// Held by the one question that an engine works on.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
+impl Usage {
+    fn turn(&self, node: &Arc<str>) -> Turn {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry(Arc::clone(node)).or_default())
+    }
+}
 
 /// Adds up what all nodes use.
 pub(in crate::api) async fn df(call: Call) -> Answer {
@@ -66,7 +84,9 @@ async fn once(asked: Asked, engine: Engine) -> Result<Said, engine::Error> {
     let node = Arc::clone(engine.client().key());
     let usage = asked.api.usage.clone();
     let key = (Arc::clone(&node), asked.version, asked.query.clone());
+    let turn = usage.turn(&node);
     let work = || async move {
+        let _turn = turn.lock().await;
         let answer = asked.one(&engine, &asked.query, body::empty());
         let answer = tokio::time::timeout(DEADLINE, answer).await;
         answer.unwrap_or_else(|_| {
@@ -76,7 +96,7 @@ async fn once(asked: Asked, engine: Engine) -> Result<Said, engine::Error> {
             })
         })
     };
-    let outcome = usage.join(key, work).await;
+    let outcome = usage.flights.join(key, work).await;
     outcome.unwrap_or_else(|| {
         Err(engine::Error::Broken {
             node: node.to_string(),
