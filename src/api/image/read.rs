@@ -2,11 +2,12 @@
 
 use super::list::{self, ListQuery};
 use super::missing;
+use crate::api::afterwards;
 use crate::api::call::{Answer, Call, chunked};
 use crate::api::error::Error;
 use crate::cluster;
 use crate::cluster::resolve;
-use crate::engine::Engine;
+use crate::engine::{Engine, Refresh};
 use crate::model::Node;
 use crate::model::image::{familiar, without_tag};
 
@@ -38,8 +39,15 @@ pub(in crate::api) async fn push(call: Call) -> Answer {
         Err(cluster::Error::NotFound { .. }) => any_holder(&call)?,
         Err(error) => return Err(error.into()),
     };
-    let path = call.path.clone();
-    call.forward(&engine, &path).await
+    let (path, cluster) = (call.path.clone(), call.api.cluster.clone());
+    let answer = call.forward(&engine, &path).await?;
+    // The engine knows the digest by now, and so must we.
+    Ok(afterwards::refresh(
+        answer,
+        cluster,
+        engine,
+        Refresh::Images,
+    ))
 }
 
 /// Saves several images from one node that has all of them.

@@ -1,5 +1,7 @@
 //! After a call returns, the next list and inspect of anybody show what it did.
 
+mod more;
+
 use std::thread;
 
 use serde_json::{Value, json};
@@ -8,12 +10,19 @@ use crate::support::caller::{Caller, encoded, on};
 use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Lab, Spec};
 
-/// How often each call is made, over three nodes and in three threads.
-const ROUNDS: usize = 30;
+/// How often each call is made.
+const ROUNDS: usize = 200;
+/// How often calls are made that start processes: on a machine of two cores a round of them takes a second or two.
+const SLOW_ROUNDS: usize = 60;
 const NODES: usize = 3;
 
 /// Runs a job [`ROUNDS`] times: one thread for each node, so that refreshes of different causes meet.
 fn rounds(job: impl Fn(&Caller, usize, &str) + Sync) {
+    rounds_of(ROUNDS, job);
+}
+
+/// Runs a job so many times, over three nodes and in three threads.
+fn rounds_of(count: usize, job: impl Fn(&Caller, usize, &str) + Sync) {
     let lab = Lab::start(&Spec::mixed()).unwrap();
     let flotilla = Flotilla::before(&lab);
     let caller = Caller::new(flotilla.addr());
@@ -21,7 +30,7 @@ fn rounds(job: impl Fn(&Caller, usize, &str) + Sync) {
         for node in 0..NODES {
             let (caller, job) = (&caller, &job);
             scope.spawn(move || {
-                for round in (node..ROUNDS).step_by(NODES) {
+                for round in (node..count).step_by(NODES) {
                     job(caller, round, &format!("node{node}"));
                 }
             });
@@ -53,8 +62,35 @@ fn is_listed_as(caller: &Caller, id: &str, state: &str) -> bool {
 }
 
 #[test]
-fn lists_show_each_step_of_a_containers_life() {
+fn lists_show_a_container_as_soon_as_it_is_made_and_no_longer_than_it_is() {
     rounds(|caller, round, node| {
+        let name = format!("made{round}");
+        let id = caller.create(&name, &on(node)).expect(201).id();
+        assert_eq!(entry(caller, &id)["State"], "created");
+        let by_name = caller.get(&format!("/containers/{name}/json")).expect(200);
+        assert_eq!(by_name.id(), id);
+        caller.delete(&format!("/containers/{id}")).expect(204);
+        assert_eq!(entry(caller, &id), Value::Null);
+        caller.get(&format!("/containers/{name}/json")).expect(404);
+    });
+}
+
+#[test]
+fn lists_show_starts_and_stops() {
+    let kept = std::sync::Mutex::new(std::collections::HashMap::new());
+    rounds(|caller, _, node| {
+        // A container of its own for each thread, again and again.
+        let id = kept.lock().unwrap().get(node).cloned();
+        let id: String = id.unwrap_or_else(|| caller.create("", &on(node)).expect(201).id());
+        kept.lock().unwrap().insert(node.to_owned(), id.clone());
+        change(caller, &id, "start", "running");
+        change(caller, &id, "stop?t=0", "exited");
+    });
+}
+
+#[test]
+fn lists_show_each_step_of_a_containers_life() {
+    rounds_of(SLOW_ROUNDS, |caller, round, node| {
         let name = format!("life{round}");
         let id = caller.create(&name, &on(node)).expect(201).id();
         assert_eq!(entry(caller, &id)["State"], "created");
@@ -76,7 +112,7 @@ fn lists_show_each_step_of_a_containers_life() {
 
 #[test]
 fn a_killed_container_is_listed_as_exited() {
-    rounds(|caller, round, node| {
+    rounds_of(SLOW_ROUNDS, |caller, round, node| {
         let id = caller.run_on(node, &format!("kill{round}"));
         caller.post(&format!("/containers/{id}/kill")).expect(204);
         // The engine itself answers once the signal is sent; `wait` tells when it is over.
