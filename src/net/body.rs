@@ -4,7 +4,6 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
@@ -78,56 +77,19 @@ pub enum ReadError {
     Broken(#[source] BodyError),
 }
 
-/// How much of a body that nobody wants is still taken from its sender, and for how long.
-const LINGER: (usize, Duration) = (4 << 20, Duration::from_secs(5));
-
-/// A client's body that runs `at_end` once, when its last byte was taken.
-///
-/// When it is dropped before, the rest is taken all the same, within [`LINGER`]: a client that is answered while it
-/// still sends reads the answer only if its connection is not closed under it (wire rule W19).
-pub struct WithEnd<F: FnOnce() + Send + Unpin + 'static> {
+/// A body that runs `at_end` once, when its last byte was taken; not when it is dropped before.
+pub struct WithEnd<F: FnOnce()> {
     inner: Body,
     at_end: Option<F>,
 }
 
-impl<F: FnOnce() + Send + Unpin + 'static> Drop for WithEnd<F> {
-    fn drop(&mut self) {
-        let Some(at_end) = self.at_end.take() else {
-            return;
-        };
-        let rest = std::mem::replace(&mut self.inner, empty());
-        // There is nobody to read on when the program ends.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let (limit, time) = LINGER;
-            runtime.spawn(async move {
-                if let Ok(Ok(())) = tokio::time::timeout(time, discard(rest, limit)).await {
-                    at_end();
-                }
-            });
-        }
-    }
-}
-
-/// Takes a body to its end and forgets it.
-async fn discard(mut body: Body, limit: usize) -> Result<(), ReadError> {
-    let mut taken = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(ReadError::Broken)?;
-        taken += frame.data_ref().map_or(0, Bytes::len);
-        if taken > limit {
-            return Err(ReadError::TooLong { limit });
-        }
-    }
-    Ok(())
-}
-
-impl<F: FnOnce() + Send + Unpin + 'static> std::fmt::Debug for WithEnd<F> {
+impl<F: FnOnce()> std::fmt::Debug for WithEnd<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WithEnd").finish_non_exhaustive()
     }
 }
 
-impl<F: FnOnce() + Send + Unpin + 'static> WithEnd<F> {
+impl<F: FnOnce()> WithEnd<F> {
     /// Wraps `inner`.
     pub fn new(inner: Body, at_end: F) -> Self {
         Self {
@@ -137,7 +99,7 @@ impl<F: FnOnce() + Send + Unpin + 'static> WithEnd<F> {
     }
 }
 
-impl<F: FnOnce() + Send + Unpin + 'static> hyper::body::Body for WithEnd<F> {
+impl<F: FnOnce() + Unpin> hyper::body::Body for WithEnd<F> {
     type Data = Bytes;
     type Error = BodyError;
 

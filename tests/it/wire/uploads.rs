@@ -59,26 +59,6 @@ fn w19_a_refusal_of_a_large_body_is_read_by_a_client_that_sends_it_all() {
 }
 
 #[test]
-fn w19_what_a_client_still_sends_after_a_refusal_is_taken() {
-    let flotilla = flotilla();
-    let mut wire = Wire::connect(flotilla.addr());
-    let body = vec![b'x'; 1 << 20];
-    let path = "/build?buildargs={%22constraint:node%22:%22=/%22}";
-    wire.send(format!(
-        "POST {path} HTTP/1.1\r\nHost: engine\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    ));
-    let refused = wire.answer("POST");
-    assert_eq!(refused.status(), 400, "{}", refused.text());
-    // A client that found its connection closed would tell of that and not of the refusal.
-    for part in body.chunks(64 << 10) {
-        assert!(wire.try_send(part));
-    }
-    wire.request("GET", "/_ping", &[], b"");
-    assert_eq!(wire.answer("GET").text(), "OK");
-}
-
-#[test]
 fn w19_a_client_that_waits_for_100_continue_gets_it() {
     let flotilla = flotilla();
     let mut wire = Wire::connect(flotilla.addr());
