@@ -22,8 +22,9 @@ fn execs_and_images_of_an_engine_that_is_down_are_refused_with_its_name() {
     let direct = Caller::new(scene.lab.engine("node1").address());
     let unknown = direct.post_json(&path, &exec).expect(201).id();
     caller.post("/commit?container=c1&repo=only").expect(201);
+    let broken = Instant::now();
     scene.lab.engine("node1").pause().unwrap();
-    scene.wait_until_unhealthy();
+    scene.wait_until_unhealthy(broken);
 
     let is_on = |object: &str| format!("{object} is on node1, which has not answered since 20");
     let exec = is_on(&format!("exec instance \"{known}\""));

@@ -1,14 +1,16 @@
 //! Engines whose link is down.
 
+use std::time::Instant;
+
 use super::Scene;
 
 #[test]
 fn an_unplugged_engine_is_told_and_its_events_go_on_when_it_is_back() {
     let scene = Scene::start();
     let engine = scene.lab.engine("node1");
+    let broken = Instant::now();
     engine.unplug().unwrap();
-    scene.others_work();
-    scene.wait_until_unhealthy();
+    scene.others_work_until_unhealthy(broken);
     scene.is_listed_as_down();
     scene.broken_ones_are_refused();
     scene.others_work();

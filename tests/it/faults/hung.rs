@@ -1,5 +1,7 @@
 //! Engines that take connections and do not answer.
 
+use std::time::Instant;
+
 use super::{NOTICED, Scene, aside_for};
 
 #[test]
@@ -7,6 +9,7 @@ fn a_stopped_engine_is_told_and_harms_nobody() {
     let scene = Scene::start();
     let before = scene.listed(&scene.ids[1]).unwrap();
     let stopped = scene.caller.run_on("node1", "stopped");
+    let broken = Instant::now();
     scene.lab.engine("node1").pause().unwrap();
     let under_way = [
         ("GET", format!("/containers/{}/json", scene.ids[1]), ""),
@@ -27,8 +30,7 @@ fn a_stopped_engine_is_told_and_harms_nobody() {
         (answer, end)
     });
     // Before it is noticed as much as after.
-    scene.others_work();
-    let reason = scene.wait_until_unhealthy();
+    let reason = scene.others_work_until_unhealthy(broken);
     assert!(reason.contains("did not answer within"), "{reason}");
     // Who asked while it still counted as healthy does not wait for ever.
     for (answer, end) in under_way {
@@ -71,8 +73,9 @@ fn a_stopped_engine_is_told_and_harms_nobody() {
 fn an_engine_whose_containerd_hangs_is_noticed_although_it_answers_pings() {
     let scene = Scene::start();
     let engine = scene.lab.engine("node1");
+    let broken = Instant::now();
     engine.pause_containerd().unwrap();
-    scene.wait_until_unhealthy();
+    scene.wait_until_unhealthy(broken);
     assert!(engine.answers(super::PROMPT), "only containerd hangs");
     scene.is_listed_as_down();
     scene.others_work();
@@ -109,8 +112,9 @@ fn an_engine_that_hangs_while_it_is_busy_is_noticed_as_soon() {
             }
         });
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let broken = Instant::now();
             engine.pause().unwrap();
-            scene.wait_until_unhealthy();
+            scene.wait_until_unhealthy(broken);
             scene.is_listed_as_down();
         }));
         stop.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -1,6 +1,7 @@
 //! Engines that die with streams open, and come back.
 
 use std::io::Read;
+use std::time::Instant;
 
 use serde_json::json;
 
@@ -32,6 +33,7 @@ fn a_killed_engine_ends_its_streams_and_comes_back_with_its_containers() {
     eventually(super::NOTICED, || running("500")).unwrap();
 
     let engine = scene.lab.engine("node1");
+    let broken = Instant::now();
     engine.kill().unwrap();
     // The engine's own end cuts these; without one a client would wait for ever.
     let exec = exec().unwrap_err().to_string();
@@ -39,7 +41,7 @@ fn a_killed_engine_ends_its_streams_and_comes_back_with_its_containers() {
     wait().unwrap_err();
     // Either a clean end or a broken one, as with a single engine that dies.
     let _ = logs();
-    scene.wait_until_unhealthy();
+    scene.wait_until_unhealthy(broken);
     scene.is_listed_as_down();
     scene.broken_ones_are_refused();
     scene.others_work();

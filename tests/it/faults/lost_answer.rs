@@ -127,7 +127,7 @@ fn a_create_to_an_engine_that_is_no_longer_heard_is_said_to_be_unknown() {
         message
             .contains("The outcome is unknown; it is being checked, and the name stays reserved")
     );
-    scene.wait_until_unhealthy();
+    scene.wait_until_unhealthy(Instant::now());
     scene.others_work();
     drop_answers(scene.lab.engine("node1"), "-D", ALL);
     scene.wait_until_healthy();

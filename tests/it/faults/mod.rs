@@ -5,6 +5,7 @@ mod cut;
 mod full;
 mod hung;
 mod killed;
+mod latency;
 mod lost_answer;
 mod slow;
 
@@ -54,10 +55,10 @@ impl Scene {
         }
     }
 
-    /// Waits until `docker info` says Unhealthy of one node, and returns the reason it gives.
-    fn wait_until_unhealthy(&self) -> String {
-        let started = Instant::now();
-        let reason = eventually(NOTICED, || {
+    /// Waits until `docker info` says Unhealthy of one node, and returns the reason it gives; it must do so in time after
+    /// the node broke.
+    fn wait_until_unhealthy(&self, broken: Instant) -> String {
+        let reason = eventually(NOTICED.saturating_sub(broken.elapsed()), || {
             let info = self.caller.get("/info").json();
             let lines = info["SystemStatus"].as_array().cloned().unwrap_or_default();
             let unhealthy = lines.iter().any(|l| l[1] == "Unhealthy");
@@ -68,9 +69,17 @@ impl Scene {
             }
         })
         .unwrap();
-        println!("unhealthy after {:?}: {reason}", started.elapsed());
+        println!("unhealthy after {:?}: {reason}", broken.elapsed());
         assert!(!reason.is_empty());
         reason
+    }
+
+    /// Does the same while others work.
+    fn others_work_until_unhealthy(&self, broken: Instant) -> String {
+        thread::scope(|scope| {
+            scope.spawn(|| self.others_work());
+            self.wait_until_unhealthy(broken)
+        })
     }
 
     /// Waits until all three nodes are healthy again.
