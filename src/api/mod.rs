@@ -45,7 +45,7 @@ use tracing::Instrument;
 
 pub use differences::differences;
 #[doc(hidden)]
-pub use endpoints::{endpoint_of, endpoints};
+pub use endpoints::{endpoint_of, endpoints, since};
 
 use call::Call;
 use error::Error;

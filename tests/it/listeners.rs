@@ -1,9 +1,10 @@
 //! Where clients come in and where engines are found: sockets, TLS, and lists that change.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use crate::support::clients::Clients;
@@ -124,6 +125,11 @@ impl Tls {
         docker
     }
 
+    /// Waits until both engines are healthy.
+    fn wait_until_healthy(&self) {
+        healthy(|| output(self.docker().arg("info")).map_err(|e| e.to_string()));
+    }
+
     /// Pings with a certificate out of a folder, or with none.
     fn ping(&self, identity: Option<&Path>) -> Result<String, String> {
         let [ca, ..] = files(&self.folder.path().join("server"));
@@ -137,6 +143,18 @@ impl Tls {
     }
 }
 
+/// Waits until `docker info` shows two healthy nodes.
+fn healthy(info: impl Fn() -> Result<String, String>) {
+    eventually(SOON, || {
+        let info = info()?;
+        match info.matches("Status: Healthy").count() {
+            2 => Ok(()),
+            _ => Err(info),
+        }
+    })
+    .unwrap();
+}
+
 /// Returns the paths of authority, certificate and key in a folder.
 fn files(folder: &Path) -> [String; 3] {
     ["ca.pem", "cert.pem", "key.pem"].map(|name| folder.join(name).display().to_string())
@@ -145,19 +163,92 @@ fn files(folder: &Path) -> [String; 3] {
 #[test]
 fn containers_run_on_engines_with_tls_for_a_client_with_a_certificate() {
     let tls = Tls::start();
-    eventually(SOON, || {
-        let info = output(tls.docker().arg("info")).map_err(|e| e.to_string())?;
-        match info.matches("Status: Healthy").count() {
-            2 => Ok(()),
-            _ => Err(info),
-        }
-    })
-    .unwrap();
+    tls.wait_until_healthy();
     for node in ["old", "new"] {
         let wish = format!("constraint:node=={node}");
         let run = ["run", "--rm", "-e", &wish, "busybox", "echo", "through TLS"];
         assert_eq!(output(tls.docker().args(run)).unwrap(), "through TLS");
     }
+}
+
+#[test]
+fn the_end_of_standard_input_passes_through_tls() {
+    let tls = Tls::start();
+    tls.wait_until_healthy();
+    let input = "line of input\n".repeat(100_000);
+    for node in ["old", "new"] {
+        let wish = format!("constraint:node=={node}");
+        let run = [
+            "run",
+            "-i",
+            "--rm",
+            "-e",
+            &wish,
+            "busybox",
+            "sh",
+            "-c",
+            "wc -c; echo end",
+        ];
+        let mut cat = tls
+            .docker()
+            .args(run)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = cat.stdin.take().unwrap();
+        stdin.write_all(input.as_bytes()).unwrap();
+        drop(stdin);
+        let ended = cat.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+        assert_eq!(said, format!("{}\nend\n", input.len()), "{node}");
+    }
+}
+
+#[test]
+fn tls_without_verification_is_served_beyond_loopback_only_when_it_is_asked_for() {
+    let tls = Tls::start();
+    let [_, cert, key] = files(&tls.folder.path().join("server"));
+    let addresses = tls.lab.addresses();
+    let host = format!("tcp://172.31.{}.1:0", tls.lab.number());
+    let args = [
+        "--tls",
+        "--tlscert",
+        &cert,
+        "--tlskey",
+        &key,
+        "--host",
+        &host,
+    ];
+    let refused = flotilla(&[&["manage"], &args[..], &[addresses.as_str()]].concat());
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("refusing to listen"), "{said}");
+
+    let args = [&args[..], &["--allow-unauthenticated-tcp"]].concat();
+    let open = Flotilla::start(tls.lab.folder(), &args, &addresses);
+    let door = eventually(SOON, || {
+        let log = open.log();
+        let at = log
+            .find(&host[6..host.len() - 1])
+            .ok_or_else(|| log.clone())?;
+        let ends = |c: char| !(c.is_ascii_digit() || ".:".contains(c));
+        Ok::<_, String>(log[at..].split(ends).next().unwrap().to_owned())
+    })
+    .unwrap();
+    // Encrypted, without a certificate of the client and without a look at ours.
+    let docker = |args: &[&str]| {
+        let mut docker = Clients::new(format!("tcp://{door}"), &tls.lab).docker();
+        output(docker.args(["--tls", "--tlscacert", ""]).args(args)).map_err(|e| e.to_string())
+    };
+    healthy(|| docker(&["info"]));
+    for node in ["old", "new"] {
+        let wish = format!("constraint:node=={node}");
+        let run = ["run", "--rm", "-e", &wish, "busybox", "echo", "in the open"];
+        assert_eq!(docker(&run).unwrap(), "in the open");
+    }
+    let mut plain = Clients::new(format!("tcp://{door}"), &tls.lab).docker();
+    output(plain.arg("version")).unwrap_err();
 }
 
 #[test]

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod as_started;
 mod bad_input;
 mod builds;
 mod classic;
@@ -30,9 +31,11 @@ mod overlay;
 mod races;
 mod reads_own_writes;
 mod restart;
+mod routes;
 mod schemas;
 mod sdk;
 mod transparency;
 mod upkeep;
 mod versions;
 mod wire;
+mod wishes;

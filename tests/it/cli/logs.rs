@@ -116,6 +116,46 @@ fn logs_f_tells_each_line_as_it_is_written() {
 }
 
 #[test]
+fn logs_f_since_and_tail_together_give_the_last_lines_and_what_comes() {
+    let stage = Stage::set("logsall");
+    for node in ["node0", "node1"] {
+        for cli in BOTH {
+            let name = stage.name(&format!("{node}-{cli:?}"));
+            let wish = format!("constraint:node=={node}");
+            let run = ["run", "-d", "--name", &name, "-e", &wish, "busybox"];
+            let script = "echo one; echo two; echo three; until [ -e /go ]; do usleep 10000; done; echo four";
+            stage.ok(&[&run[..], &["sh", "-c", script]].concat());
+            let args = ["logs", "-f", "--since", "1h", "--tail", "2", &name];
+            let mut follow = stage
+                .docker(cli)
+                .args(args)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
+            let mut next = || lines.next().transpose().unwrap();
+            assert_eq!(next().as_deref(), Some("two"), "{node} {cli:?}");
+            assert_eq!(next().as_deref(), Some("three"));
+            stage.ok(&["exec", &name, "touch", "/go"]);
+            assert_eq!(next().as_deref(), Some("four"));
+            assert_eq!(next(), None);
+            assert!(follow.wait().unwrap().success());
+            // Nothing is as late as that.
+            let later = [
+                "logs",
+                "--since",
+                "2100-01-01T00:00:00Z",
+                "--tail",
+                "2",
+                &name,
+            ];
+            assert_eq!(stage.same(cli, node, &later), Ran::wrote(""));
+        }
+    }
+}
+
+#[test]
 fn logs_of_nothing_fail_as_on_one_engine() {
     let stage = Stage::set("logsnone");
     for cli in BOTH {

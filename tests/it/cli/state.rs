@@ -1,7 +1,7 @@
 //! Commands that change a container or ask how it is.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use super::{BOTH, Cli, Ran, Stage, ran};
 use crate::support::caller::Caller;
@@ -37,6 +37,16 @@ fn top_port_and_stats_are_those_of_the_engine() {
             let ip = stage.lab.engine(node).ip();
             let want = format!("{ip}:{number}");
             assert_eq!(port.out.lines().next(), Some(want.as_str()), "{theirs:?}");
+            let all = |docker: &mut Command| {
+                let said = ran(docker.args(["port", &name]), b"").out;
+                let lines = said.lines().filter(|l| !l.contains("::"));
+                let mut lines: Vec<String> = lines.map(|l| l.replace("0.0.0.0", ip)).collect();
+                lines.sort();
+                lines
+            };
+            let ours = all(&mut stage.docker(cli));
+            assert_eq!(ours, all(&mut stage.straight(cli, node)));
+            assert_eq!(ours.len(), 2, "{ours:?}");
         }
     }
 }
@@ -89,6 +99,54 @@ fn wait_gives_the_exit_code() {
         // Once more, now that it has ended.
         let again = ran(stage.docker(cli).args(["wait", &name]), b"");
         assert_eq!(again, Ran::wrote("9\n"));
+    }
+}
+
+#[test]
+fn wait_for_several_gives_each_code_in_order() {
+    let stage = Stage::set("statewaits");
+    let names = ["node2", "node0", "node1"].map(|node| {
+        let name = stage.name(node);
+        let wish = format!("constraint:node=={node}");
+        let code = format!("exit {}", 3 + node.len() + usize::from(node == "node0"));
+        stage.ok(&[
+            "run", "-d", "--name", &name, "-e", &wish, "busybox", "sh", "-c", &code,
+        ]);
+        name
+    });
+    for cli in BOTH {
+        let mut wait = stage.docker(cli);
+        let waited = ran(wait.arg("wait").args(&names), b"");
+        assert_eq!(waited, Ran::wrote("8\n9\n8\n"));
+        let missing = ran(
+            stage
+                .docker(cli)
+                .args(["wait", &names[0], "nosuchcontainer"]),
+            b"",
+        );
+        assert_eq!((missing.code, missing.out.as_str()), (Some(1), "8\n"));
+    }
+}
+
+#[test]
+fn start_a_shows_the_output_and_ends_with_the_code() {
+    let stage = Stage::set("stateattach");
+    for node in ["node0", "node1"] {
+        let name = stage.name(node);
+        let wish = format!("constraint:node=={node}");
+        let create = ["create", "--name", &name, "-e", &wish, "busybox"];
+        let script = "echo out; echo err >&2; exit 4";
+        stage.ok(&[&create[..], &["sh", "-c", script]].concat());
+        for cli in BOTH {
+            let seen = stage.same(cli, node, &["start", "-a", &name]);
+            assert_eq!(
+                (seen.code, seen.out.as_str(), seen.err.as_str()),
+                (Some(4), "out\n", "err\n"),
+                "{node} {cli:?}"
+            );
+            let none = stage.same(cli, node, &["start", "-a", "nosuchcontainer"]);
+            assert_eq!(none.code, Some(1));
+        }
     }
 }
 

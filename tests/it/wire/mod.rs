@@ -1,6 +1,7 @@
 //! The wire rules that every route obeys, each with a test of its name; clients break silently without them.
 
 mod as_sent;
+mod cancels;
 mod heads;
 mod http_2;
 mod pauses;

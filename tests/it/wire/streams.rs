@@ -216,7 +216,7 @@ fn w12_an_idle_stream_of_events_stays_open() {
 }
 
 /// Counts the connections to engines that this Flotilla holds.
-fn connections(flotilla: &Flotilla) -> usize {
+pub(super) fn connections(flotilla: &Flotilla) -> usize {
     let mut ss = Command::new("ss");
     let ss = ss.args(["-Htnp", "state", "established", "dport = :2375"]);
     let text = String::from_utf8(ss.output().unwrap().stdout).unwrap();

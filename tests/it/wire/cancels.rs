@@ -1,0 +1,167 @@
+//! Calls whose client goes away are cancelled at the engines, also before there is an answer (W10); heads come before
+//! there is anything to say (W11).
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::streams::connections;
+use super::{Container, flotilla};
+use crate::support::flotilla::Flotilla;
+use crate::support::http::{Wire, call};
+use crate::support::lab::{EngineSpec, Lab, Release, Spec, eventually, output};
+
+/// How long an engine may take to notice that nobody waits any more.
+const NOTICED: Duration = Duration::from_secs(20);
+
+/// Starts a registry that answers the ping of engines and nothing else, so that pulls and pushes wait for ever.
+fn holding_registry(ip: &str) -> String {
+    let listener = TcpListener::bind((ip, 0)).unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || hold(client));
+        }
+    });
+    addr
+}
+
+/// Serves one connection of an engine; every error is its end.
+fn hold(mut client: TcpStream) -> Option<()> {
+    let pong = "HTTP/1.1 200 OK\r\nDocker-Distribution-Api-Version: registry/2.0\r\nContent-Length: 2\r\n\r\n{}";
+    let mut buffer = [0; 4096];
+    loop {
+        let count = client.read(&mut buffer).ok().filter(|count| *count > 0)?;
+        let text = String::from_utf8_lossy(&buffer[..count]);
+        if text.starts_with("GET /v2/ ") {
+            client.write_all(pong.as_bytes()).ok()?;
+        } else if !text.contains(" HTTP/1.1\r\n") {
+            // TLS, which is tried first.
+            return None;
+        }
+    }
+}
+
+#[test]
+fn w10_pulls_and_pushes_end_with_their_client() {
+    let engine = |name: &str, release| {
+        EngineSpec::new(name, release).arg("--insecure-registry=172.31.0.0/16")
+    };
+    let spec = [engine("node0", Release::V20), engine("node1", Release::V28)];
+    let lab = Lab::start(&Spec::with(spec)).unwrap();
+    let registry = holding_registry(&format!("172.31.{}.1", lab.number()));
+    let mut requests = vec![(format!("/images/create?fromImage={registry}/held&tag=1"), 2)];
+    for engine in lab.engines() {
+        let image = format!("{registry}/held-{}", engine.name());
+        output(engine.docker().args(["tag", "busybox", &image])).unwrap();
+        requests.push((format!("/images/{image}/push?tag=latest"), 1));
+    }
+    let flotilla = Flotilla::before(&lab);
+    let auth = ["X-Registry-Auth: e30="];
+    for (path, nodes) in requests {
+        let open = |_| {
+            let mut client = Wire::connect(flotilla.addr());
+            client.request("POST", &path, &auth, b"");
+            client
+        };
+        let mut clients: Vec<Wire> = (0..20).map(open).collect();
+        let under_way = || match connections(&flotilla) {
+            count if count >= 20 * nodes => Ok(()),
+            count => Err(format!("{path}: {count}")),
+        };
+        eventually(NOTICED, under_way).unwrap();
+        // They do not end by themselves, whatever they say meanwhile.
+        clients[0].is_silent_for(Duration::from_secs(1));
+        under_way().unwrap();
+        drop(clients);
+        eventually(NOTICED, || match connections(&flotilla) {
+            left if left < 15 => Ok(()),
+            left => Err(format!("{path}: {left} are left")),
+        })
+        .unwrap();
+    }
+}
+
+#[test]
+fn w10_readers_of_events_are_forgotten_when_they_go() {
+    let flotilla = flotilla();
+    let readers = || call(flotilla.addr(), "GET", "/info").json()["NEventsListener"].as_u64();
+    let before = readers().unwrap();
+    let open = |_| {
+        let mut wire = Wire::connect(flotilla.addr());
+        wire.request("GET", "/events", &[], b"");
+        assert_eq!(wire.head().status, 200);
+        wire
+    };
+    let wires: Vec<Wire> = (0..10).map(open).collect();
+    assert_eq!(readers(), Some(before + 10));
+    drop(wires);
+    eventually(NOTICED, || match readers() {
+        Some(left) if left == before => Ok(()),
+        left => Err(left),
+    })
+    .unwrap();
+}
+
+#[test]
+fn w10_a_client_that_goes_before_the_head_ends_its_call_too() {
+    let flotilla = flotilla();
+    let container = Container::run(&flotilla, "w10-early", "exec sleep 600", "");
+    // At this version the head comes when the container ends.
+    let path = format!("/v1.24{}", container.path("wait"));
+    let open = |_| {
+        let mut wire = Wire::connect(flotilla.addr());
+        wire.request("POST", &path, &[], b"");
+        wire
+    };
+    let mut wires: Vec<Wire> = (0..40).map(open).collect();
+    eventually(NOTICED, || match connections(&flotilla) {
+        count if count >= 40 => Ok(()),
+        count => Err(count),
+    })
+    .unwrap();
+    assert!(wires[0].is_silent_for(Duration::from_millis(100)));
+    drop(wires);
+    eventually(NOTICED, || match connections(&flotilla) {
+        left if left < 20 => Ok(()),
+        left => Err(left),
+    })
+    .unwrap();
+}
+
+#[test]
+fn w11_logs_give_their_head_before_there_is_a_line() {
+    let flotilla = flotilla();
+    let container = Container::run(&flotilla, "w11-logs", "exec sleep 600", "");
+    let mut wire = Wire::connect(flotilla.addr());
+    wire.request("GET", &container.path("logs?follow=1&stdout=1"), &[], b"");
+    assert_eq!(wire.head().status, 200);
+    assert!(wire.is_silent_for(Duration::from_millis(200)));
+}
+
+#[test]
+fn w11_stats_give_their_head_as_soon_as_the_engine_does() {
+    let lab = Lab::shared().unwrap();
+    let flotilla = flotilla();
+    for node in ["node0", "node1"] {
+        let wish = format!(r#","Env":["constraint:node=={node}"]"#);
+        let container = Container::run(&flotilla, "w11-stats", "exec sleep 600", &wish);
+        let head_after = |addr: &str| {
+            let mut wire = Wire::connect(addr);
+            let started = Instant::now();
+            wire.request("GET", &container.path("stats?stream=1"), &[], b"");
+            assert_eq!(wire.head().status, 200);
+            started.elapsed()
+        };
+        // The best of some, since anything else may run on this machine.
+        let best = |addr: &str| (0..5).map(|_| head_after(addr)).min().unwrap();
+        let (direct, through) = (best(&lab.engine(node).address()), best(flotilla.addr()));
+        // The first sample comes a second later.
+        let limit = direct + Duration::from_millis(400);
+        assert!(
+            through < limit,
+            "{node}: {direct:?} direct, {through:?} through"
+        );
+    }
+}
