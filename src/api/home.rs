@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::error::Error;
 use crate::cluster::{self, Cluster, Members};
 use crate::engine::Engine;
-use crate::model::{COMPOSE_PROJECT_LABEL, Health, Manners, Node};
+use crate::model::plugin::Kind;
+use crate::model::{COMPOSE_PROJECT_LABEL, Health, Manners, Node, Plugin};
 use crate::scheduler::{Request, wishes};
 
 /// Chooses a home: where the compose project's other local objects are, else as for a container that asks nothing.
@@ -16,15 +17,35 @@ pub(super) fn choose(
     members: &Members,
     labels: &BTreeMap<String, String>,
 ) -> Result<(Arc<Node>, Engine), Error> {
+    choose_with(cluster, members, labels, Kind::Volume, "")
+}
+
+/// Chooses a home as [`choose`] does, among the nodes that have a driver; one that no node is known to have is left to
+/// the engine, which may find it yet.
+pub(super) fn choose_with(
+    cluster: &Cluster,
+    members: &Members,
+    labels: &BTreeMap<String, String>,
+    kind: Kind,
+    driver: &str,
+) -> Result<(Arc<Node>, Engine), Error> {
+    let mut nodes = members.view.nodes().iter();
+    let known = nodes.any(|node| node.has_plugin(kind, driver));
     if let Some(node) = labels
         .get(COMPOSE_PROJECT_LABEL)
         .and_then(|project| of_project(members, project, cluster.manners()))
+        && (!known || node.has_plugin(kind, driver))
     {
         return engine(members, &node);
     }
+    let plugin = Plugin {
+        kind,
+        name: driver.to_owned(),
+    };
     let found = wishes::extract(&[], labels).map_err(|e| Error::Bad(e.to_string()))?;
     let request = Request {
         wishes: found.wishes,
+        plugins: known.then_some(plugin).into_iter().collect(),
         seed: fastrand::u64(..),
         ..Request::default()
     };

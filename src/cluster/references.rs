@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::error::Kind;
 use super::spec::BadSpec;
 use super::{Error, Members, resolve};
 use crate::model::container::Mount;
 use crate::model::go_json;
+use crate::model::plugin::{self, Plugin};
 use crate::model::raw::{Object, quote};
 use crate::model::{Manners, Network};
-use crate::scheduler::{Request, Required, Together};
+use crate::scheduler::{Among, Request, Required, Together};
 
 /// What a body refers to, collected while node prefixes are taken out of it.
 pub(super) struct References<'a> {
@@ -77,7 +80,21 @@ impl<'a> References<'a> {
             });
         }
         self.replace_list(host, "Binds", &binds, &plain)?;
+        let driver: String = host.decode("VolumeDriver").unwrap_or_default();
+        self.plugin(plugin::Kind::Volume, &driver);
+        let log = host.object("LogConfig").ok();
+        let driver: String = log.and_then(|l| l.decode("Type")).unwrap_or_default();
+        self.plugin(plugin::Kind::Log, &driver);
         self.mounts(host)
+    }
+
+    /// Notes that a driver is needed. One that no node is known to have is left to the engine: it may find it yet.
+    fn plugin(&mut self, kind: plugin::Kind, name: &str) {
+        let mut nodes = self.members.view.nodes().iter();
+        if nodes.any(|node| node.has_plugin(kind, name)) {
+            let name = name.to_owned();
+            self.request.plugins.push(Plugin { kind, name });
+        }
     }
 
     /// Reads the volumes of `HostConfig.Mounts`.
@@ -91,6 +108,11 @@ impl<'a> References<'a> {
         };
         let mut changed = false;
         for mount in &mut mounts {
+            let options: Option<Value> = mount.decode("VolumeOptions");
+            let driver = options.map(|o| o["DriverConfig"]["Name"].clone());
+            let driver = driver.and_then(|d| d.as_str().map(str::to_owned));
+            let driver = driver.unwrap_or_default();
+            self.plugin(plugin::Kind::Volume, &driver);
             let source: String = mount.decode("Source").unwrap_or_default();
             if mount.decode::<String>("Type").as_deref() != Some("volume") || source.is_empty() {
                 continue;
@@ -181,6 +203,14 @@ impl<'a> References<'a> {
                 format!("network {reference} is on {}", located.node.name),
             );
         }
+        if located.object.is_shared() {
+            let nodes = self.members.view.nodes().iter();
+            let nodes = nodes.filter(|n| n.shares_swarm(&located.node));
+            self.request.among.push(Among {
+                nodes: nodes.map(|n| Arc::clone(&n.key)).collect(),
+                what: format!("network {reference}"),
+            });
+        }
         Ok(match reference.contains('/') {
             true => located.object.name,
             false => reference.to_owned(),
@@ -220,7 +250,9 @@ impl<'a> References<'a> {
             }
             Err(error) => return Err(error.into()),
         };
-        if !located.object.is_shared() {
+        if located.object.is_shared() {
+            self.plugin(plugin::Kind::Volume, &located.object.driver);
+        } else {
             self.require(
                 &located.node.key,
                 format!("volume {reference} is on {}", located.node.name),

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::inventory::Found;
 use super::{Client, Error};
 use crate::model::event::Event;
-use crate::model::{Image, Network, Volume};
+use crate::model::{Image, Network, Plugin, Volume};
 
 /// Inspects that run at once on one engine.
 const INSPECTS: usize = 8;
@@ -75,6 +75,14 @@ impl Fetch {
     pub(crate) async fn past(&self, skew: i64, since: i64) -> Result<Vec<Event>, Error> {
         let (client, api) = (&self.client, self.api);
         super::events::past(client, api, skew, since, i64::MAX, self.deadline).await
+    }
+
+    /// Reads all managed plugins; an engine may be built without them.
+    pub(crate) async fn plugins(&self) -> Result<Vec<Plugin>, Error> {
+        match self.get("/plugins").await {
+            Err(error) if error.status().is_some() => Ok(Vec::new()),
+            list => super::inventory::plugins(&list?).map_err(|e| self.bad("/plugins", &e)),
+        }
     }
 
     /// Inspects every container of a list; the first failure ends it, so that a hung engine costs one deadline.

@@ -274,6 +274,7 @@ impl Monitor {
             ("network", _) => self.pending.networks = true,
             ("volume", "mount" | "unmount") => {}
             ("volume", _) => self.pending.volumes = true,
+            ("plugin", _) => self.pending.everything = true,
             _ => {}
         }
     }
@@ -367,11 +368,12 @@ impl Monitor {
     /// Lists all, and takes the engine in.
     async fn read_everything(&mut self, fetch: &Fetch) -> Result<(), Error> {
         let listed_at = events::now().saturating_add(self.inventory.facts().skew_nano());
-        let (containers, images, networks, volumes) = tokio::try_join!(
+        let (containers, images, networks, volumes, plugins) = tokio::try_join!(
             fetch.containers(),
             fetch.images(),
             fetch.networks(),
             fetch.volumes(),
+            fetch.plugins(),
         )?;
         self.inventory
             .set_containers(&containers)
@@ -379,6 +381,7 @@ impl Monitor {
         self.inventory.set_images(images);
         self.inventory.set_networks(networks);
         self.inventory.set_volumes(volumes);
+        self.inventory.set_plugins(plugins);
         self.inventory.touch();
         let pending = &mut self.pending;
         (pending.everything, pending.changed) = (false, true);

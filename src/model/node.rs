@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::orders::Orders;
-use super::{Container, Image, Network, Resources, Volume};
+use super::{Container, Image, Network, Plugin, Resources, Volume, plugin};
 
 /// One engine as its monitor last published it.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +44,8 @@ pub struct Node {
     pub networks: Arc<Vec<Network>>,
     /// Its volumes.
     pub volumes: Arc<Vec<Volume>>,
+    /// Its managed plugins that are enabled; others are in its facts.
+    pub plugins: Arc<Vec<Plugin>>,
     /// Grows by one with every publication of this node.
     pub revision: u64,
     /// When it was last known to be true.
@@ -102,6 +104,29 @@ impl Node {
     /// Returns the ID of the swarm-mode cluster; only managers know it.
     pub fn swarm_id(&self) -> Option<&str> {
         self.facts.info["Swarm"]["Cluster"]["ID"].as_str()
+    }
+
+    /// Tells whether both engines are in the same swarm-mode cluster: they know a manager in common. One that has joined
+    /// a moment ago knows none yet, and is taken to be.
+    pub fn shares_swarm(&self, other: &Self) -> bool {
+        let known = |node: &'_ Self| -> Vec<String> {
+            let swarm = &node.facts.info["Swarm"];
+            let managers = swarm["RemoteManagers"].as_array().into_iter().flatten();
+            let ids = managers.filter_map(|m| m["NodeID"].as_str());
+            ids.filter(|id| !id.is_empty()).map(str::to_owned).collect()
+        };
+        let (ours, theirs) = (known(self), known(other));
+        let common =
+            ours.is_empty() || theirs.is_empty() || ours.iter().any(|m| theirs.contains(m));
+        self.key == other.key || self.is_in_swarm() && other.is_in_swarm() && common
+    }
+
+    /// Tells whether the engine is known to have a driver. Drivers of before managed plugins are known once the engine
+    /// has listed its volumes.
+    pub fn has_plugin(&self, kind: plugin::Kind, name: &str) -> bool {
+        let told = self.facts.info["Plugins"][kind.key()].as_array();
+        let mut told = told.into_iter().flatten();
+        told.any(|told| told == name) || self.plugins.iter().any(|p| p.is_called(kind, name))
     }
 
     /// Finds an image by ID, prefix or name.
@@ -298,6 +323,33 @@ mod tests {
             names: vec![name.into()],
             ..Container::default()
         })
+    }
+
+    #[test]
+    fn engines_share_a_swarm_when_they_know_a_manager_in_common() {
+        let node = |key: &str, state: &str, managers: &[&str]| {
+            let managers = managers
+                .iter()
+                .map(|id| serde_json::json!({ "NodeID": id }));
+            let managers: Vec<_> = managers.collect();
+            let swarm = serde_json::json!({"LocalNodeState": state, "RemoteManagers": managers});
+            Node {
+                key: key.into(),
+                facts: Arc::new(Facts {
+                    info: serde_json::json!({ "Swarm": swarm }),
+                    ..Facts::default()
+                }),
+                ..Node::default()
+            }
+        };
+        let one = node("one", "active", &["a", "b"]);
+        assert!(one.shares_swarm(&node("two", "active", &["b"])));
+        assert!(
+            one.shares_swarm(&node("two", "active", &[])),
+            "it joined just now"
+        );
+        assert!(!one.shares_swarm(&node("two", "active", &["c"])));
+        assert!(!one.shares_swarm(&node("two", "inactive", &[])));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub use expr::Expr;
 pub use filter::Filter;
 pub use refusal::{Refusal, Refused};
-pub use request::{Request, Required, Together};
+pub use request::{Among, Request, Required, Together};
 pub use strategy::{Score, Strategy};
 
 use crate::model::{ClusterView, Manners, Node};
@@ -189,6 +189,14 @@ impl Scheduler {
     pub fn admits(&self, request: &Request, node: &Node) -> Result<(), Refusal> {
         for filter in self.filters.iter().chain(&self.always) {
             filter.check(request, node)?;
+        }
+        let mut among = request.among.iter();
+        if let Some(Among { what, .. }) = among.find(|a| !a.nodes.contains(&node.key)) {
+            return Err(Refusal::new(
+                format!("is not in the swarm-mode cluster of {what}"),
+                node.name.clone(),
+                format!("[{what}]"),
+            ));
         }
         let elsewhere = request.required.iter().find(|r| r.node != node.key);
         match elsewhere {

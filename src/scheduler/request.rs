@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::wishes::Wishes;
-use crate::model::Resources;
 use crate::model::container::{Port, PortBinding};
+use crate::model::{Plugin, Resources};
 
 /// A container to be placed.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +25,10 @@ pub struct Request {
     pub together: Vec<Together>,
     /// Nodes it must be on, because something it uses is there.
     pub required: Vec<Required>,
+    /// Sets of nodes of each of which its node must be one, because something it uses reaches no others.
+    pub among: Vec<Among>,
+    /// Drivers that its node must have, of those that some node is known to have.
+    pub plugins: Vec<Plugin>,
     /// Volumes that no node has and that are made wherever it goes.
     pub new_volumes: Vec<String>,
     /// Containers, by ID, whose place it takes: their ports and their room are for it.
@@ -40,6 +44,15 @@ pub struct Together {
     pub option: String,
     /// The container's ID.
     pub container: String,
+}
+
+/// The nodes that something the container uses reaches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Among {
+    /// The nodes' keys.
+    pub nodes: Vec<Arc<str>>,
+    /// What it is, for messages: `network wide`.
+    pub what: String,
 }
 
 /// A node that something the container uses is on.

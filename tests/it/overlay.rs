@@ -318,3 +318,36 @@ fn a_stack_goes_to_a_manager() {
     let nodes = docker(&["node", "ls", "--format", "{{.Hostname}}"]);
     assert_eq!(nodes.lines().count(), 3);
 }
+
+#[test]
+fn containers_on_an_overlay_stay_in_its_cluster() {
+    let (lab, flotilla) = joined();
+    let caller = Caller::new(flotilla.addr());
+    let docker = |args: &[&str]| docker(&flotilla, &lab, args).unwrap();
+    docker(&["network", "create", "-d", "overlay", "wide"]);
+    output(
+        lab.engine("node2")
+            .docker()
+            .args(["swarm", "leave", "--force"]),
+    )
+    .unwrap();
+    eventually(Duration::from_secs(20), || {
+        match overlay(&flotilla, &["status"])? {
+            told if told.contains("not in it: node2") => Ok(()),
+            told => Err(told),
+        }
+    })
+    .unwrap();
+    let wide = json!({"HostConfig": {"NetworkMode": "wide"}});
+    for _ in 0..6 {
+        let id = caller.create("", &wide).expect(201).id();
+        let found = caller.get(&format!("/containers/{id}/json")).json();
+        assert_ne!(found["Node"]["Name"], "node2");
+        caller.post(&format!("/containers/{id}/start")).expect(204);
+    }
+    let mut body = on("node2");
+    body["HostConfig"] = json!({"NetworkMode": "wide"});
+    let refused = caller.create("", &body).expect(409).message();
+    let words = "1 is not in the swarm-mode cluster of network wide (node2)";
+    assert!(refused.contains(words), "{refused}");
+}

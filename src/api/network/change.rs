@@ -15,6 +15,7 @@ use crate::cluster;
 use crate::cluster::resolve;
 use crate::engine::backoff::Backoff;
 use crate::engine::{self, Engine, Refresh};
+use crate::model::plugin::Kind;
 use crate::model::raw::{Object, quote};
 use crate::model::{Manners, Network, Node};
 use crate::net::body;
@@ -63,10 +64,12 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
             let engine = swarm::manager(&members)?;
             (engine.node(), engine)
         }
-        None => home::choose(
+        None => home::choose_with(
             &call.api.cluster,
             &members,
             &asked.decode("Labels").unwrap_or_default(),
+            Kind::Network,
+            &driver,
         )?,
     };
     call.head.headers.remove(http::header::CONTENT_LENGTH);

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::model::plugin::{Kind, Plugin};
 use crate::model::{Image, Network, Volume};
 
 /// Reads an image list; what `all` has and `shown` has not is intermediate.
@@ -139,9 +141,52 @@ pub(crate) fn volumes(list: &Bytes) -> serde_json::Result<Vec<Volume>> {
         .collect()
 }
 
+/// Reads a list of managed plugins: what those give that are enabled.
+pub(crate) fn plugins(list: &Bytes) -> serde_json::Result<Vec<Plugin>> {
+    let list: Option<Vec<Value>> = serde_json::from_slice(list)?;
+    let enabled = list.into_iter().flatten().filter(|p| p["Enabled"] == true);
+    let given = enabled.flat_map(|plugin| {
+        let types = plugin["Config"]["Interface"]["Types"].as_array();
+        let kinds = types.into_iter().flatten();
+        let kinds = kinds.filter_map(|t| match t.as_str() {
+            Some(text) => Kind::of_capability(text),
+            None => Kind::of_capability(t["Capability"].as_str()?),
+        });
+        let name = plugin["Name"].as_str().unwrap_or_default();
+        let given = kinds.map(|kind| Plugin {
+            kind,
+            name: name.to_owned(),
+        });
+        given.collect::<Vec<_>>()
+    });
+    Ok(given.collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_enabled_plugins_give_drivers() {
+        let plugin = |name: &str, enabled: bool, types: Value| {
+            let interface = serde_json::json!({ "Interface": { "Types": types } });
+            serde_json::json!({"Name": name, "Enabled": enabled, "Config": interface})
+        };
+        let volume = serde_json::json!(["docker.volumedriver/1.0"]);
+        let list = serde_json::json!([
+            plugin("on:latest", true, volume.clone()),
+            plugin("off:latest", false, volume),
+            plugin(
+                "authz:latest",
+                true,
+                serde_json::json!(["docker.authz/1.0"])
+            ),
+        ]);
+        let read = plugins(&list.to_string().into()).unwrap();
+        assert_eq!(read.len(), 1);
+        assert!(read[0].is_called(Kind::Volume, "on"));
+        assert!(plugins(&"null".into()).unwrap().is_empty());
+    }
 
     #[test]
     fn a_tag_that_comes_to_another_image_is_noted_once() {

@@ -12,12 +12,12 @@ use jiff::Timestamp;
 
 pub(crate) use container::Found;
 use container::Host;
-pub(crate) use lists::{images, networks, volumes};
+pub(crate) use lists::{images, networks, plugins, volumes};
 
 use super::pulse::Pulse;
 use crate::model::node::{Containers, Facts, Trouble, engine_labels};
 use crate::model::orders::Orders;
-use crate::model::{Image, Manners, Network, Node, Resources, Volume};
+use crate::model::{Image, Manners, Network, Node, Plugin, Resources, Volume};
 
 /// Everything known of one engine, owned by its monitor.
 #[derive(Debug)]
@@ -32,6 +32,7 @@ pub(crate) struct Inventory {
     images: Arc<Vec<Image>>,
     networks: Arc<Vec<Network>>,
     volumes: Arc<Vec<Volume>>,
+    plugins: Arc<Vec<Plugin>>,
     orders: Orders,
     /// Tags that copies bring at the moment, with when they came to the image where it is from.
     pub(crate) copied: HashMap<String, Option<Timestamp>>,
@@ -52,6 +53,7 @@ impl Inventory {
             images: Arc::default(),
             networks: Arc::default(),
             volumes: Arc::default(),
+            plugins: Arc::default(),
             orders: Orders::default(),
             copied: HashMap::new(),
             updated_at: None,
@@ -138,6 +140,11 @@ impl Inventory {
         self.volumes = Arc::new(volumes);
     }
 
+    /// Replaces all managed plugins.
+    pub(crate) fn set_plugins(&mut self, plugins: Vec<Plugin>) {
+        self.plugins = Arc::new(plugins);
+    }
+
     /// Says that what is held is true now.
     pub(crate) fn touch(&mut self) {
         self.updated_at = Some(Timestamp::now());
@@ -177,6 +184,7 @@ impl Inventory {
             images: Arc::clone(&self.images),
             networks: Arc::clone(&self.networks),
             volumes: Arc::clone(&self.volumes),
+            plugins: Arc::clone(&self.plugins),
             revision: self.revision,
             updated_at: self.updated_at,
         }

@@ -6,6 +6,7 @@ mod constraint;
 mod containerslots;
 mod dependency;
 mod health;
+mod plugins;
 mod port;
 mod resources;
 mod whitelist;
@@ -34,6 +35,7 @@ type Make = fn(Manners) -> Box<dyn Filter>;
 pub(super) const FILTERS: &[Make] = &[
     |_| Box::new(availability::Availability),
     |_| Box::new(health::Health),
+    |_| Box::new(plugins::Plugins),
     |manners| Box::new(port::Port(manners)),
     |_| Box::new(containerslots::ContainerSlots),
     |_| Box::new(dependency::Dependency),

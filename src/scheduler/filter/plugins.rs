@@ -1,0 +1,28 @@
+//! Nodes that have the drivers.
+
+use super::Filter;
+use crate::model::Node;
+use crate::scheduler::{Refusal, Request};
+
+/// Admits nodes that have every volume, network and log driver that is asked for and that not all engines have.
+#[derive(Debug)]
+pub(super) struct Plugins;
+
+impl Filter for Plugins {
+    fn name(&self) -> &'static str {
+        "plugins"
+    }
+
+    fn check(&self, request: &Request, node: &Node) -> Result<(), Refusal> {
+        let mut plugins = request.plugins.iter();
+        let Some(missing) = plugins.find(|p| !node.has_plugin(p.kind, &p.name)) else {
+            return Ok(());
+        };
+        let what = format!("{} driver {}", missing.kind, missing.name);
+        Err(Refusal::new(
+            format!("lacks the {what}"),
+            format!("not on {}", node.name),
+            format!("[{what}]"),
+        ))
+    }
+}
