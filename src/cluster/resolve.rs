@@ -231,7 +231,7 @@ pub fn volume(members: &Members, reference: &str) -> Result<Located<Volume>, Err
     hits.sort_by_key(|(node, _)| !node.health.is_healthy());
     match hits.as_slice() {
         [] => Err(not_found()),
-        [(node, first), rest @ ..] if first.is_shared() || rest.is_empty() => {
+        [(node, first), rest @ ..] if rest.iter().all(|(_, v)| first.is_also(v)) => {
             located(members, node, (*first).clone()).ok_or_else(not_found)
         }
         many => Err(Error::AmbiguousName {

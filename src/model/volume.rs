@@ -20,6 +20,14 @@ pub struct Volume {
 }
 
 impl Volume {
+    /// Tells whether what another node lists is this very volume.
+    pub fn is_also(&self, other: &Self) -> bool {
+        self.is_shared()
+            && other.is_shared()
+            && self.name == other.name
+            && self.driver == other.driver
+    }
+
     /// Tells whether every node sees the same data under this name, so that it has no home node.
     pub fn is_shared(&self) -> bool {
         self.scope == "global"

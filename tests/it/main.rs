@@ -15,6 +15,7 @@ mod compose;
 mod compose_1;
 mod copies;
 mod differences;
+mod drivers;
 mod events;
 mod faults;
 mod first;

@@ -7,3 +7,4 @@ pub(crate) mod http;
 pub(crate) mod images;
 pub(crate) mod lab;
 pub(crate) mod relay;
+pub(crate) mod volume_plugin;

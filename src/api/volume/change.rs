@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use http::StatusCode;
 
 use super::everywhere;
@@ -13,8 +14,11 @@ use crate::api::home;
 use crate::cluster::reservation::Reservation;
 use crate::cluster::{self, Members, resolve};
 use crate::engine::{self, Engine, Refresh};
+use crate::model::plugin::Kind;
 use crate::model::raw::{Object, quote};
+use crate::model::{Container, Node, Volume};
 use crate::net::body;
+use crate::scheduler::Request;
 
 /// How often a home is looked for while others make and remove the volume.
 const ROUNDS: usize = 8;
@@ -49,7 +53,8 @@ fn home(call: &Call, asked: &Object<'_>) -> Result<(Engine, Option<Reservation>,
     let name: String = asked.decode("Name").unwrap_or_default();
     let choose = |members: &Members| {
         let labels = asked.decode("Labels").unwrap_or_default();
-        home::choose(&call.api.cluster, members, &labels)
+        let driver: String = asked.decode("Driver").unwrap_or_default();
+        home::choose_with(&call.api.cluster, members, &labels, Kind::Volume, &driver)
     };
     let mut members = call.members();
     if name.is_empty() {
@@ -106,7 +111,7 @@ async fn text(call: &mut Call) -> Result<String, Error> {
     })
 }
 
-/// Removes a volume from its home node.
+/// Removes a volume from its home node; one that all nodes see only when none of them uses it.
 pub(in crate::api) async fn remove(call: Call) -> Answer {
     if call.api.cluster.manners().is_classic()
         && let Some(holders) = everywhere::holders(&call.members(), &call.id)
@@ -124,9 +129,52 @@ pub(in crate::api) async fn remove(call: Call) -> Answer {
     let found = found.reachable(&object, "")?;
     let cluster = call.api.cluster.clone();
     let path = format!("/volumes/{}", found.object.name);
+    let volume = found.object;
+    if volume.is_shared() {
+        // Its engine knows of its own containers only.
+        let users = users(&cluster, &volume);
+        if !users.is_empty() {
+            return Err(Error::Conflict(format!(
+                "remove {}: volume is in use - [{}]",
+                volume.name,
+                users.join(", ")
+            )));
+        }
+    }
     let answer = call.forward(&found.engine, &path).await?;
     if answer.status().is_success() {
-        cluster.refresh(&found.engine, Refresh::Volumes).await;
+        let members = cluster.members();
+        let has = |node: &Node| node.volumes.iter().any(|v| volume.is_also(v));
+        let having = members.healthy().filter(|(node, engine)| {
+            engine.client().key() == found.engine.client().key() || has(node)
+        });
+        join_all(having.map(|(_, engine)| cluster.refresh(engine, Refresh::Volumes))).await;
     }
     Ok(answer)
+}
+
+/// Returns the containers that have a volume mounted, on whichever node and in whatever state, those that are being
+/// created among them.
+fn users(cluster: &cluster::Cluster, volume: &Volume) -> Vec<String> {
+    let members = cluster.members();
+    let mut users = Vec::new();
+    for node in members.view.nodes() {
+        // A node may have another one of that name, of its own.
+        let mut named = node.volumes.iter().filter(|v| v.name == volume.name);
+        if named.any(|v| !volume.is_also(v)) {
+            continue;
+        }
+        let node = cluster.reservations().ahead(node, &Request::default());
+        let uses = |c: &&Arc<Container>| {
+            let mut mounts = c.mounts.iter();
+            mounts.any(|m| m.kind == "volume" && m.name == volume.name)
+        };
+        users.extend(
+            node.containers
+                .iter()
+                .filter(uses)
+                .map(|c| c.id.to_string()),
+        );
+    }
+    users
 }
