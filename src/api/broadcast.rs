@@ -231,7 +231,7 @@ fn warnings(done: &[Done]) -> Vec<String> {
 }
 
 /// Puts the failures of some nodes on an answer that is a success.
-fn warn(answer: &mut Response<Body>, failures: &[String]) {
+pub(super) fn warn(answer: &mut Response<Body>, failures: &[String]) {
     for failure in failures {
         tracing::warn!(failure, "a node did not take part");
         let text: String = failure

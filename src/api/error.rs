@@ -88,6 +88,9 @@ pub(super) enum Error {
     /// No engine is in a swarm-mode cluster (the engine's words).
     #[error("This node is not part of a swarm")]
     NotInSwarm,
+    /// What engines never do, said in their words.
+    #[error("{0}")]
+    Forbidden(String),
     /// What is asked is at odds with what is.
     #[error("{0}")]
     Conflict(String),
@@ -141,6 +144,7 @@ impl Error {
             Self::NoSwarm | Self::NoSwarmTwice(_) | Self::NotInSwarm => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Cluster(error) => of_cluster(error),
             Self::Engine(error) | Self::Everywhere { first: error, .. } => of_engine(error),

@@ -36,5 +36,7 @@ pub use volume::Volume;
 pub const SWARM_ID_LABEL: &str = "com.docker.swarm.id";
 /// Label that lists and inspect show on every container: the name of the node it is on.
 pub const NODE_NAME_LABEL: &str = "com.docker.swarm.node.name";
+/// Label by which engines mark the container of a service's task.
+pub const TASK_LABEL: &str = "com.docker.swarm.task.id";
 /// Label by which compose marks all objects of one project.
 pub const COMPOSE_PROJECT_LABEL: &str = "com.docker.compose.project";

@@ -17,7 +17,7 @@ use crate::engine::backoff::Backoff;
 use crate::engine::{self, Engine, Refresh};
 use crate::model::plugin::Kind;
 use crate::model::raw::{Object, quote};
-use crate::model::{Manners, Network, Node};
+use crate::model::{Container, Manners, Network, Node, TASK_LABEL};
 use crate::net::body;
 
 /// How long engines may take to forget a network that reached over them.
@@ -152,11 +152,17 @@ fn on_node(members: &cluster::Members, reference: &str, node: &Arc<Node>) -> Res
     )))
 }
 
-/// Removes a network from its home node.
+/// Removes a network from its home node; one that reaches over nodes only when none of them uses it.
 pub(in crate::api) async fn remove(call: Call) -> Answer {
     let found = resolve::network(&call.members(), &call.id)?;
     let object = format!("network {}", found.object.name);
     let found = found.reachable(&object, "")?;
+    if is_used(&call.members(), &found.object) {
+        let (name, id) = (&found.object.name, &found.object.id);
+        return Err(Error::Forbidden(format!(
+            "error while removing network: network {name} id {id} has active endpoints"
+        )));
+    }
     let cluster = call.api.cluster.clone();
     let path = format!("/networks/{}", found.object.id);
     let answer = call.forward(&found.engine, &path).await?;
@@ -164,6 +170,18 @@ pub(in crate::api) async fn remove(call: Call) -> Answer {
         gone(&cluster, &found.engine, &found.object).await;
     }
     Ok(answer)
+}
+
+/// Tells whether a container of any node is active on a network that reaches over nodes; of others the engine knows.
+fn is_used(members: &cluster::Members, network: &Network) -> bool {
+    let uses = |c: &Arc<Container>| {
+        let mut networks = c.networks.iter();
+        // Managers judge tasks themselves: one whose service is gone is ending, and no use any more.
+        let is_task = c.labels.contains_key(TASK_LABEL);
+        !is_task && c.state.is_running() && networks.any(|n| n.id == network.id)
+    };
+    let mut nodes = members.view.nodes().iter();
+    network.is_shared() && nodes.any(|n| n.containers.iter().any(uses))
 }
 
 /// Waits until lists no longer show a network that was removed: on its engine, or on all when it was on all, where the

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use http::StatusCode;
 use serde_json::Value;
 
 use super::list;
-use crate::api::broadcast::Asked;
+use crate::api::broadcast::{self, Asked};
 use crate::api::call::{Answer, Call, chunked, whole};
 use crate::cluster::error::Kind;
 use crate::cluster::{self, Members, resolve};
+use crate::engine;
 use crate::model::Node;
 use crate::net::body;
 
@@ -38,31 +40,75 @@ pub(in crate::api) async fn inspect(call: Call) -> Answer {
     let mut asked = Asked::from(call);
     asked.path = path;
     let holds = |n: &Node| n.networks.iter().any(|one| one.id == found.object.id);
-    let others = members
-        .healthy()
-        .filter(|(n, _)| n.key != found.node.key && holds(n));
+    let nodes = members.view.nodes().iter();
+    let others: Vec<_> = nodes
+        .filter(|n| n.key != found.node.key && holds(n))
+        .collect();
     let asked = &asked;
     let query = asked.query.as_str();
-    let others = others.map(|(_, engine)| asked.one(engine, query, body::empty()));
-    let (first, others) = tokio::join!(
+    let reachable = others.iter().filter(|n| n.health.is_healthy());
+    let reachable = reachable.filter_map(|n| Some((*n, members.engine(&n.key)?)));
+    let answers =
+        reachable.map(async |(node, engine)| (node, asked.one(engine, query, body::empty()).await));
+    let (first, answers) = tokio::join!(
         asked.one(&found.engine, query, body::empty()),
-        join_all(others)
+        join_all(answers)
     );
     let (status, headers, text) = first?;
     let Ok(mut network) = serde_json::from_slice::<Value>(&text) else {
         return Ok(whole(status, headers, text));
     };
-    for (_, _, text) in others.into_iter().flatten() {
-        let other: Value = serde_json::from_slice(&text).unwrap_or_default();
-        if let (Some(all), Some(more)) = (
-            network["Containers"].as_object_mut(),
-            other["Containers"].as_object(),
-        ) {
-            all.extend(more.clone());
+    let mut failures = away(&others);
+    for (node, answer) in answers {
+        match answer {
+            Ok((status, _, text)) if status.is_success() => {
+                add(
+                    &mut network,
+                    &serde_json::from_slice(&text).unwrap_or_default(),
+                );
+            }
+            // The last container has left it meanwhile.
+            Ok((StatusCode::NOT_FOUND, ..)) => {}
+            Ok((_, _, text)) => {
+                failures.push(format!("{}: {}", node.name, engine::client::message(&text)));
+            }
+            Err(error) => failures.push(format!("{}: {error}", node.name)),
         }
     }
     idle(&mut network);
-    Ok(whole(status, headers, format!("{network}\n").into()))
+    let mut answer = whole(status, headers, format!("{network}\n").into());
+    broadcast::warn(&mut answer, &failures);
+    Ok(answer)
+}
+
+/// Says of each node that does not answer what is missing because of it.
+fn away(nodes: &[&Arc<Node>]) -> Vec<String> {
+    let away = nodes.iter().filter(|n| !n.health.is_healthy());
+    away.map(|n| {
+        let reason = n.health.reason().unwrap_or("not asked yet");
+        format!("{}: its containers are not shown: {reason}", n.name)
+    })
+    .collect()
+}
+
+/// Adds what one node has on a network to what the others have.
+fn add(network: &mut Value, other: &Value) {
+    if let Some(more) = other["Containers"].as_object() {
+        match network["Containers"].as_object_mut() {
+            Some(all) => all.extend(more.clone()),
+            None => network["Containers"] = more.clone().into(),
+        }
+    }
+    let Some(more) = other["Peers"].as_array() else {
+        return;
+    };
+    match network["Peers"].as_array_mut() {
+        Some(all) => {
+            let new: Vec<Value> = more.iter().filter(|p| !all.contains(p)).cloned().collect();
+            all.extend(new);
+        }
+        None => network["Peers"] = more.clone().into(),
+    }
 }
 
 /// Tells whether a name means an own network of several engines: `bridge`.
@@ -91,6 +137,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_several_nodes_have_on_a_network_is_added_once() {
+        let (one, two) = (
+            json!({"Name": "a", "IP": "1"}),
+            json!({"Name": "b", "IP": "2"}),
+        );
+        let mut network = json!({"Containers": {"x": {}}, "Peers": [one]});
+        add(
+            &mut network,
+            &json!({"Containers": {"y": {}}, "Peers": [one, two]}),
+        );
+        let all = json!({"Containers": {"x": {}, "y": {}}, "Peers": [one, two]});
+        assert_eq!(network, all);
+        let mut manager = json!({"Containers": null});
+        add(&mut manager, &all);
+        assert_eq!(manager, all, "a manager that has nothing on it");
+    }
 
     #[test]
     fn a_network_with_nothing_but_load_balancers_is_not_in_use() {
