@@ -43,12 +43,17 @@ pub(super) struct Asked {
 
 impl From<Call> for Asked {
     fn from(call: Call) -> Self {
-        let query = call.raw_query().to_owned();
+        Self::from(&call)
+    }
+}
+
+impl From<&Call> for Asked {
+    fn from(call: &Call) -> Self {
         Self {
-            api: call.api,
-            head: call.head,
-            path: call.path,
-            query,
+            api: Arc::clone(&call.api),
+            head: call.head.clone(),
+            path: call.path.clone(),
+            query: call.raw_query().to_owned(),
             version: call.version,
         }
     }

@@ -85,6 +85,16 @@ pub(super) enum Error {
         "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join another one. ({0} is)"
     )]
     NoSwarmTwice(String),
+    /// A node's swarm-mode cluster cannot be told.
+    #[error(
+        "node {node} is in a swarm-mode cluster of which no manager answers ({manager} is one): nothing was changed"
+    )]
+    NoManager {
+        /// The node.
+        node: String,
+        /// A manager that does not answer.
+        manager: String,
+    },
     /// No engine is in a swarm-mode cluster (the engine's words).
     #[error("This node is not part of a swarm")]
     NotInSwarm,
@@ -141,7 +151,7 @@ impl Error {
             },
             Self::NoRoute | Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Moved(_) => StatusCode::MOVED_PERMANENTLY,
-            Self::NoSwarm | Self::NoSwarmTwice(_) | Self::NotInSwarm => {
+            Self::NoSwarm | Self::NoSwarmTwice(_) | Self::NoManager { .. } | Self::NotInSwarm => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Forbidden(_) => StatusCode::FORBIDDEN,

@@ -131,11 +131,8 @@ async fn promote(client: &Client) -> Result<(), Error> {
     let mut asked: Vec<Value> = Vec::new();
     let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(2));
     loop {
-        let nodes = get(client, "/nodes").await?;
-        let nodes = nodes.as_array().map_or(&[][..], Vec::as_slice);
-        let inside = nodes
-            .iter()
-            .filter(|n| n["Description"]["Swarm"] != "inactive");
+        let nodes = engines(client).await?;
+        let inside = nodes.iter().filter(|n| n["Description"]["Swarm"].is_null());
         let (managers, workers): (Vec<&Value>, Vec<&Value>) =
             inside.partition(|n| n["ManagerStatus"].is_object());
         let wanted = if nodes.len() < MANAGERS { 1 } else { MANAGERS };
@@ -187,7 +184,7 @@ async fn status(client: &Client) -> Result<String, Error> {
         return Ok("overlay networks are off: flotilla overlay enable".to_owned());
     }
     let missing = missing(client).await?;
-    let all = get(client, "/nodes").await?.as_array().map_or(0, Vec::len);
+    let all = engines(client).await?.len();
     let mut text = format!(
         "overlay networks are on: {} of {all} engines, {} of them managers",
         all - missing.len(),
@@ -202,15 +199,20 @@ async fn status(client: &Client) -> Result<String, Error> {
 
 /// Returns the names of the engines that are not in the cluster.
 async fn missing(client: &Client) -> Result<Vec<String>, Error> {
-    let nodes = get(client, "/nodes").await?;
-    let outside = |node: &Value| node["Description"]["Swarm"] == "inactive";
-    Ok(nodes
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|node| outside(node))
+    let nodes = engines(client).await?;
+    let outside = |node: &&Value| node["Description"]["Swarm"] == "inactive";
+    let names = nodes.iter().filter(outside);
+    Ok(names
         .map(|node| text(&node["Description"]["Hostname"]))
         .collect())
+}
+
+/// Returns the nodes, without the entries that only swarm mode has.
+async fn engines(client: &Client) -> Result<Vec<Value>, Error> {
+    let nodes = get(client, "/nodes").await?;
+    let nodes = nodes.as_array().into_iter().flatten();
+    let ours = nodes.filter(|n| n["Description"]["Swarm"] != "only");
+    Ok(ours.cloned().collect())
 }
 
 /// Returns the names of the objects in a list that pass `test`.

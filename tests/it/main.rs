@@ -35,6 +35,7 @@ mod restart;
 mod routes;
 mod schemas;
 mod sdk;
+mod swarm_mode;
 mod transparency;
 mod upkeep;
 mod versions;

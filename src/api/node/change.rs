@@ -10,15 +10,19 @@ use serde_json::json;
 use super::{find, id};
 use crate::api::call::{Answer, Call, no_content};
 use crate::api::error::Error;
-use crate::api::home;
 use crate::api::swarm;
 use crate::api::swarm::entry::{self, Said};
+use crate::api::{broadcast, home};
+use crate::cluster::Members;
 use crate::engine::{Engine, Refresh};
+use crate::model::Node;
 use crate::model::orders::{Availability, ORDERS_LABEL, Orders};
 use crate::model::raw::quote;
 
 /// How long the engine may take for each step.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How long a new role may take to show: managers agree on it, and the engine takes it on.
+const SHOWN: Duration = Duration::from_secs(20);
 
 /// Swarm mode's `NodeSpec`.
 #[derive(Debug, Default, Deserialize)]
@@ -36,14 +40,7 @@ pub(in crate::api) async fn update(mut call: Call) -> Answer {
     let spec = serde_json::from_slice::<serde_json::Map<_, _>>(&text)
         .and_then(|map| serde_json::from_value::<NodeSpec>(map.into()))
         .map_err(|e| Error::Bad(format!("invalid JSON: {e}")))?;
-    let version = call.query.text("version");
-    let version: u64 = version.parse().map_err(|_| {
-        let shown = quote(version);
-        Error::Bad(format!(
-            "invalid node version '{}': strconv.ParseUint: parsing {shown}: invalid syntax",
-            version
-        ))
-    })?;
+    let version = version(&call)?;
     let availability = Availability::parse(&spec.availability).ok_or_else(|| {
         Error::Bad(format!(
             "invalid Availability: {}",
@@ -53,15 +50,7 @@ pub(in crate::api) async fn update(mut call: Call) -> Answer {
     let members = call.members();
     let node = find(&members, &call.id)?;
     let (node, engine) = home::engine(&members, &node)?;
-    match spec.role.as_str() {
-        "" | "worker" => {}
-        "manager" if node.is_in_swarm() => {}
-        "manager" => {
-            let message = "the engine is not in swarm mode: it can manage nothing";
-            return Err(Error::Bad(message.to_owned()));
-        }
-        other => return Err(Error::Bad(format!("invalid Role: {}", quote(other)))),
-    }
+    check_role(&spec.role, &node)?;
     // One change of a node at a time; another manager's is seen by the version.
     let held = call
         .api
@@ -78,17 +67,80 @@ pub(in crate::api) async fn update(mut call: Call) -> Answer {
         availability,
         labels: spec.labels.unwrap_or_default(),
     };
-    if let (true, Ok(manager)) = (node.is_in_swarm(), swarm::manager(&members)) {
+    let manager = match node.is_in_swarm() {
+        true => swarm::manager_of(&members, &node)?,
+        false => None,
+    };
+    if let Some(manager) = &manager {
         let said = Said {
             availability: orders.availability.word(),
             role: &spec.role,
             labels: json!(orders.labels),
         };
-        entry::update(&manager, &id(&members, &node), &said).await?;
+        entry::update(manager, &id(&members, &node), &said).await?;
     }
     store(&engine, &node.orders, &orders).await?;
     call.api.cluster.refresh(&engine, Refresh::Volumes).await;
-    Ok(no_content(StatusCode::OK))
+    let mut answer = no_content(StatusCode::OK);
+    match &manager {
+        Some(manager) => changed(&members, (&engine, manager), &node, &spec.role).await,
+        None if node.is_in_swarm() => broadcast::warn(
+            &mut answer,
+            &[format!(
+                "{}: its swarm-mode cluster has managers of others only, and was not told",
+                node.name
+            )],
+        ),
+        None => {}
+    }
+    Ok(answer)
+}
+
+/// Reads the version that the client saw.
+fn version(call: &Call) -> Result<u64, Error> {
+    let version = call.query.text("version");
+    version.parse().map_err(|_| {
+        let shown = quote(version);
+        Error::Bad(format!(
+            "invalid node version '{version}': strconv.ParseUint: parsing {shown}: invalid syntax"
+        ))
+    })
+}
+
+/// Demands a role that the node can take on.
+fn check_role(role: &str, node: &Node) -> Result<(), Error> {
+    match role {
+        "" | "worker" => Ok(()),
+        "manager" if node.is_in_swarm() => Ok(()),
+        "manager" => Err(Error::Bad(
+            "the engine is not in swarm mode: it can manage nothing".to_owned(),
+        )),
+        other => Err(Error::Bad(format!("invalid Role: {}", quote(other)))),
+    }
+}
+
+/// Waits until the view shows a node's new role, and a manager the new count: what is asked next must not undo it.
+async fn changed(before: &Members, (engine, manager): (&Engine, &Engine), node: &Node, role: &str) {
+    let manages = role == "manager";
+    if role.is_empty() || node.is_manager() == manages {
+        return;
+    }
+    let count = |n: &Node| n.facts.info["Swarm"]["Managers"].clone();
+    let before = before.view.by_key(manager.client().key());
+    let before = before.map(|n| count(n));
+    engine.suspect();
+    let mut shown = engine.subscribe();
+    let mut counted = manager.subscribe();
+    let both = async {
+        let _ = shown.wait_for(|n| n.is_manager() == manages).await;
+        manager.suspect();
+        // One that demoted itself counts no more.
+        let _ = counted
+            .wait_for(|n| !n.is_manager() || Some(count(n)) != before)
+            .await;
+    };
+    // Late is not lost: the next probe shows it.
+    let _ = tokio::time::timeout(SHOWN, both).await;
 }
 
 /// Refuses: discovery, not this call, says who is in the cluster.

@@ -1,10 +1,11 @@
 //! Filters of node and task lists, as swarm mode has them.
 
+use serde_json::Value;
+
 use crate::api::error::Error;
 use crate::api::filters::Filters;
 use crate::api::query::Query;
 use crate::cluster::Members;
-use crate::model::node::engine_labels;
 use crate::model::{Container, Node};
 
 /// Filters that a list of nodes accepts.
@@ -41,19 +42,21 @@ pub(super) fn of_tasks(query: &Query) -> Result<Filters, Error> {
     Ok(filters)
 }
 
-/// Tells whether a list of nodes shows this one. All are accepted workers.
-pub(super) fn admits_node(filters: &Filters, id: &str, node: &Node) -> bool {
-    let of_engine = |key: &str| {
-        let mut labels = engine_labels(&node.facts.info);
-        labels.find(|(k, _)| *k == key).map(|(_, v)| v)
+/// Tells whether a list of nodes shows this entry. All nodes of ours are accepted ones.
+pub(super) fn admits_node(filters: &Filters, node: &Value) -> bool {
+    let text = |value: &'_ Value| value.as_str().unwrap_or_default().to_owned();
+    let membership = match text(&node["Spec"]["Membership"]) {
+        none if none.is_empty() => "accepted".to_owned(),
+        told => told,
     };
-    let ordered = |key: &str| node.orders.labels.get(key).map(String::as_str);
-    filters.prefixes("id", id)
-        && filters.prefixes("name", &node.name)
-        && filters.exact("role", "worker")
-        && filters.exact("membership", "accepted")
-        && filters.labels("label", of_engine)
-        && filters.labels("node.label", ordered)
+    let engines = &node["Description"]["Engine"]["Labels"];
+    let given = &node["Spec"]["Labels"];
+    filters.prefixes("id", &text(&node["ID"]))
+        && filters.prefixes("name", &text(&node["Description"]["Hostname"]))
+        && filters.exact("role", &text(&node["Spec"]["Role"]))
+        && filters.exact("membership", &membership)
+        && filters.labels("label", |key: &str| engines[key].as_str())
+        && filters.labels("node.label", |key: &str| given[key].as_str())
 }
 
 /// Tells whether a list of tasks shows this container of this node.

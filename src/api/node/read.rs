@@ -3,34 +3,44 @@
 use http::StatusCode;
 use serde_json::Value;
 
-use super::{filter, find, id, show, task};
+use super::{filter, find, show, task};
 use crate::api::call::{Answer, Call, json};
 use crate::api::error::Error;
+use crate::api::swarm::entry;
+use crate::model::TASK_LABEL;
 
-/// Lists the nodes.
+/// Lists the nodes; in swarm mode those too that only a manager knows.
 pub(in crate::api) async fn list(call: Call) -> Answer {
     let filters = filter::of_nodes(&call.query)?;
     let members = call.members();
+    let entries = entry::all(&members).await;
     let nodes = members.view.nodes().iter();
-    let shown = nodes.filter(|n| filter::admits_node(&filters, &id(&members, n), n));
-    let shown: Vec<Value> = shown.map(|n| show::node(&members, n)).collect();
+    let ours = nodes.map(|n| show::with_entry(&members, n, &entries));
+    let mut shown: Vec<Value> = ours.collect();
+    shown.extend(show::foreign(&members, entries));
+    shown.retain(|node| filter::admits_node(&filters, node));
     Ok(answer(&Value::from(shown)))
 }
 
 /// Tells of one node.
-pub(in crate::api) fn inspect(call: &Call) -> Answer {
+pub(in crate::api) async fn inspect(call: Call) -> Answer {
     let members = call.members();
     let node = find(&members, &call.id)?;
-    Ok(answer(&show::node(&members, &node)))
+    let entries = match node.is_in_swarm() {
+        true => entry::all(&members).await,
+        false => Vec::new(),
+    };
+    Ok(answer(&show::with_entry(&members, &node, &entries)))
 }
 
-/// Lists containers as tasks.
-pub(in crate::api) fn tasks(call: &Call) -> Answer {
+/// Lists containers as tasks, after the tasks of services that a manager told of; those have containers too.
+pub(in crate::api) fn tasks(call: &Call, mut tasks: Vec<Value>) -> Answer {
     let filters = filter::of_tasks(&call.query)?;
     let members = call.members();
-    let mut tasks = Vec::new();
+    let told = !tasks.is_empty();
     for node in members.view.nodes() {
         let containers = node.containers.iter();
+        let containers = containers.filter(|c| !(told && c.labels.contains_key(TASK_LABEL)));
         let shown = containers.filter(|c| filter::admits_task(&filters, &members, node, c));
         tasks.extend(shown.map(|c| task::task(&members, node, c)));
     }

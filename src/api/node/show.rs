@@ -81,3 +81,33 @@ pub(super) fn node(members: &Members, node: &Node) -> Value {
     }
     shown
 }
+
+/// Writes a node as [`node`] does, with what a manager knows of its part in the swarm-mode cluster: its role as it is
+/// wanted, and who leads.
+pub(super) fn with_entry(members: &Members, of: &Node, entries: &[Value]) -> Value {
+    let mut shown = node(members, of);
+    let entry = entries.iter().find(|entry| entry["ID"] == shown["ID"]);
+    if let (Some(entry), true) = (entry, of.is_in_swarm()) {
+        shown["Spec"]["Role"] = entry["Spec"]["Role"].clone();
+        shown["CreatedAt"] = entry["CreatedAt"].clone();
+        match &entry["ManagerStatus"] {
+            Value::Null => {
+                if let Some(shown) = shown.as_object_mut() {
+                    shown.remove("ManagerStatus");
+                }
+            }
+            status => shown["ManagerStatus"] = status.clone(),
+        }
+    }
+    shown
+}
+
+/// Returns the entries that only swarm mode has: of engines that we do not have, or that were someone else before.
+pub(super) fn foreign(members: &Members, mut entries: Vec<Value>) -> Vec<Value> {
+    let nodes = members.view.nodes();
+    entries.retain(|entry| !nodes.iter().any(|n| entry["ID"] == *id(members, n)));
+    for entry in &mut entries {
+        entry["Description"]["Swarm"] = "only".into();
+    }
+    entries
+}

@@ -6,6 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::cluster::Members;
 use crate::engine::backoff::Backoff;
 use crate::engine::{self, Engine};
 use crate::model::Node;
@@ -15,12 +16,31 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// How long managers may take to see that an engine is no longer who it was: three missed heartbeats, and a vote.
 const PATIENCE: Duration = Duration::from_secs(45);
 
+/// How often an update is sent while the entry changes by itself.
+const TRIES: u32 = 10;
+/// What a manager says when an entry changed since it was read.
+const OUTRUN: &str = "update out of sequence";
+
 /// What users say of a node that swarm mode keeps too.
 pub(in crate::api) struct Said<'a> {
     pub(in crate::api) availability: &'a str,
     /// As it is, when empty.
     pub(in crate::api) role: &'a str,
     pub(in crate::api) labels: Value,
+}
+
+/// Returns what a manager keeps of all nodes of its cluster; nothing when it does not tell.
+pub(in crate::api) async fn all(members: &Members) -> Vec<Value> {
+    let Ok(manager) = super::manager(members) else {
+        return Vec::new();
+    };
+    let entries = manager.client().get("/nodes", DEADLINE).await;
+    let entries =
+        entries.inspect_err(|error| tracing::warn!(%error, "swarm mode's nodes not read"));
+    let entries = entries
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok());
+    entries.unwrap_or_default()
 }
 
 /// Says the same of a node to swarm mode's own scheduler, which places the tasks of services.
@@ -33,15 +53,27 @@ pub(in crate::api) async fn update(
     said: &Said<'_>,
 ) -> Result<(), engine::Error> {
     let path = format!("/nodes/{id}");
-    let entry = manager.client().get(&path, DEADLINE).await?;
-    let entry: Value = serde_json::from_slice(&entry).unwrap_or_default();
-    let mut spec = entry["Spec"].clone();
-    spec["Availability"] = said.availability.into();
-    spec["Labels"] = said.labels.clone();
-    if !said.role.is_empty() {
-        spec["Role"] = said.role.into();
+    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
+    for _ in 0..TRIES {
+        let entry = manager.client().get(&path, DEADLINE).await?;
+        let entry: Value = serde_json::from_slice(&entry).unwrap_or_default();
+        let mut spec = entry["Spec"].clone();
+        spec["Availability"] = said.availability.into();
+        spec["Labels"] = said.labels.clone();
+        if !said.role.is_empty() {
+            spec["Role"] = said.role.into();
+        }
+        match post(manager, &entry, &spec).await {
+            // Swarm mode itself changes entries, as when a role is taken on. What users saw was checked by our version.
+            Err(engine::Error::Status { message, .. }) if message.contains(OUTRUN) => {}
+            done => return done,
+        }
+        tokio::time::sleep(backoff.wait()).await;
     }
-    post(manager, &entry, &spec).await
+    Err(engine::Error::Answer {
+        node: manager.node().name.clone(),
+        what: format!("{OUTRUN} {TRIES} times"),
+    })
 }
 
 /// Writes an entry's spec; the manager refuses when someone else changed the entry meanwhile.

@@ -1,16 +1,19 @@
 //! Swarm mode of the engines: services, secrets and the like go to a manager engine, where there is one.
 
-pub(super) mod entry;
+pub(in crate::api) mod entry;
 mod membership;
 
 pub(super) use membership::{init, join, leave};
 
-use crate::api::call::{Answer, Call};
+use crate::api::broadcast::Asked;
+use crate::api::call::{Answer, Call, whole};
 use crate::api::error::Error;
 use crate::api::filters::Filters;
 use crate::api::node;
 use crate::cluster::Members;
 use crate::engine::Engine;
+use crate::model::Node;
+use crate::net::body;
 
 /// Returns an engine that manages the swarm-mode cluster of all engines; any manager answers for the leader.
 ///
@@ -33,6 +36,24 @@ pub(super) fn manager(members: &Members) -> Result<Engine, Error> {
     }
 }
 
+/// Returns a manager of the swarm-mode cluster that a node is in; `None` when none of our engines manages it.
+///
+/// # Errors
+/// Engines of ours do, and none of them answers.
+pub(super) fn manager_of(members: &Members, node: &Node) -> Result<Option<Engine>, Error> {
+    let manages = |n: &Node| n.is_manager() && n.shares_swarm(node);
+    if let Some((_, engine)) = members.healthy().find(|(n, _)| manages(n)) {
+        return Ok(Some(engine.clone()));
+    }
+    match members.view.nodes().iter().find(|n| manages(n)) {
+        None => Ok(None),
+        Some(away) => Err(Error::NoManager {
+            node: node.name.clone(),
+            manager: away.name.clone(),
+        }),
+    }
+}
+
 /// Sends a call to a manager.
 pub(super) async fn forward(call: Call) -> Answer {
     let engine = manager(&call.members())?;
@@ -48,7 +69,15 @@ pub(super) async fn tasks(call: Call) -> Answer {
             let path = call.path.clone();
             call.forward(&engine, &path).await
         }
-        _ => node::read::tasks(&call),
+        Ok(engine) => {
+            let asked = Asked::from(&call);
+            let (status, headers, text) = asked.one(&engine, &asked.query, body::empty()).await?;
+            match serde_json::from_slice(&text) {
+                Ok(tasks) if status.is_success() => node::read::tasks(&call, tasks),
+                _ => Ok(whole(status, headers, text)),
+            }
+        }
+        Err(_) => node::read::tasks(&call, Vec::new()),
     }
 }
 
@@ -74,7 +103,19 @@ pub(super) async fn node(call: Call) -> Answer {
             let path = call.path.clone();
             call.forward(&engine, &path).await
         }
-        _ => node::read::inspect(&call),
+        _ => node::read::inspect(call).await,
+    }
+}
+
+/// Updates a node: one of ours, or one that only swarm mode keeps.
+pub(super) async fn update(call: Call) -> Answer {
+    let members = call.members();
+    match (node::find(&members, &call.id), manager(&members)) {
+        (Err(Error::NotFound(_)), Ok(engine)) => {
+            let path = call.path.clone();
+            call.forward(&engine, &path).await
+        }
+        _ => node::change::update(call).await,
     }
 }
 

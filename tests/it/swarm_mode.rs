@@ -1,0 +1,276 @@
+//! Engines in swarm mode: `docker node` and what goes to managers work as on a manager.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::caller::Caller;
+use crate::support::flotilla::Flotilla;
+use crate::support::lab::{Lab, Spec, eventually, output};
+
+/// How long swarm mode may take to agree on something, on a busy machine.
+const AGREED: Duration = Duration::from_secs(60);
+
+/// Engines with Flotilla before them, and the docker CLI.
+struct Cluster {
+    lab: Lab,
+    flotilla: Flotilla,
+    caller: Caller,
+}
+
+impl Cluster {
+    fn start() -> Self {
+        let lab = Lab::start(&Spec::mixed()).unwrap();
+        let flotilla = Flotilla::before(&lab);
+        let caller = Caller::new(flotilla.addr());
+        Self {
+            lab,
+            flotilla,
+            caller,
+        }
+    }
+
+    /// Starts with all engines in one cluster.
+    fn joined() -> Self {
+        let cluster = Self::start();
+        cluster.ok(&["swarm", "init"]);
+        cluster
+    }
+
+    fn docker(&self, args: &[&str]) -> Result<String, String> {
+        let mut docker = self.flotilla.clients(&self.lab).docker_28().unwrap();
+        output(docker.args(args)).map_err(|e| e.to_string())
+    }
+
+    fn ok(&self, args: &[&str]) -> String {
+        self.docker(args).unwrap()
+    }
+
+    /// Runs a command until it says what is wanted.
+    fn becomes(&self, args: &[&str], wanted: impl Fn(&str) -> bool) -> String {
+        eventually(AGREED, || match self.docker(args) {
+            Ok(told) if wanted(&told) => Ok(told),
+            told => Err(told),
+        })
+        .unwrap()
+    }
+
+    /// Returns what one engine itself says of its nodes.
+    fn nodes_of(&self, engine: &str) -> Vec<Value> {
+        let nodes = self.lab.engine(engine).ask("/nodes").unwrap();
+        nodes.as_array().cloned().unwrap_or_default()
+    }
+}
+
+#[test]
+fn roles_are_shown_as_soon_as_they_are_given() {
+    let cluster = Cluster::joined();
+    let list = || {
+        let format = "{{.Hostname}} {{.ManagerStatus}}";
+        let list = cluster.ok(&["node", "ls", "--format", format]);
+        let mut status: Vec<String> = list
+            .lines()
+            .map(|l| l.split(' ').nth(1).unwrap_or_default().to_owned())
+            .collect();
+        status.sort();
+        status
+    };
+    assert_eq!(list(), ["Leader", "Reachable", "Reachable"]);
+    let role = || cluster.ok(&["node", "inspect", "-f", "{{.Spec.Role}}", "node2"]);
+    for round in ["1", "2"] {
+        cluster.ok(&["node", "demote", "node2"]);
+        assert_eq!(role(), "worker");
+        assert_eq!(list(), ["", "Leader", "Reachable"]);
+        // What the CLI sends back with the next change is what it was shown.
+        cluster.ok(&[
+            "node",
+            "update",
+            "--label-add",
+            &format!("a={round}"),
+            "node2",
+        ]);
+        assert_eq!(role(), "worker");
+        cluster.ok(&["node", "promote", "node2"]);
+        assert_eq!(role(), "manager");
+        cluster.ok(&[
+            "node",
+            "update",
+            "--label-add",
+            &format!("b={round}"),
+            "node2",
+        ]);
+        assert_eq!(role(), "manager");
+        let info = cluster.lab.engine("node2").ask("/info").unwrap();
+        assert_eq!(info["Swarm"]["ControlAvailable"], true);
+        assert_eq!(list(), ["Leader", "Reachable", "Reachable"]);
+    }
+    let filtered = ["node", "ls", "--filter", "role=manager", "-q"];
+    assert_eq!(cluster.ok(&filtered).lines().count(), 3);
+}
+
+#[test]
+fn an_entry_that_only_swarm_mode_has_is_listed_and_removed() {
+    let cluster = Cluster::joined();
+    cluster.ok(&["node", "demote", "node2"]);
+    let leave = ["swarm", "leave"];
+    output(cluster.lab.engine("node2").docker().args(leave)).unwrap();
+    let dead = [
+        "node",
+        "ls",
+        "--format",
+        "{{.ID}} {{.Hostname}} {{.Status}}",
+    ];
+    let list = cluster.becomes(&dead, |list| {
+        list.lines().count() == 4 && list.contains("node2 Down")
+    });
+    let line = list.lines().find(|l| l.ends_with("node2 Down")).unwrap();
+    let id = line.split(' ').next().unwrap();
+    let name = ["node", "inspect", "-f", "{{.Description.Hostname}}", id];
+    assert_eq!(cluster.ok(&name), "node2");
+    cluster.ok(&["node", "update", "--label-add", "gone=1", id]);
+    cluster.ok(&["node", "rm", id]);
+    assert_eq!(cluster.ok(&dead).lines().count(), 3);
+    assert_eq!(cluster.nodes_of("node0").len(), 2);
+    // Ours is there as long as discovery lists it.
+    cluster.docker(&["node", "rm", "node2"]).unwrap_err();
+}
+
+#[test]
+fn an_update_that_swarm_mode_cannot_hear_of_changes_nothing() {
+    let cluster = Cluster::joined();
+    cluster.ok(&["node", "demote", "node1", "node2"]);
+    cluster.lab.engine("node0").pause().unwrap();
+    eventually(AGREED, || {
+        let info = cluster.caller.get("/info").body;
+        if info.contains("\"Unhealthy\"") {
+            Ok(())
+        } else {
+            Err(info)
+        }
+    })
+    .unwrap();
+    let drain = ["node", "update", "--availability", "drain", "node1"];
+    let refused = cluster.docker(&drain).unwrap_err();
+    assert!(
+        refused.contains("node node1 is in a swarm-mode cluster of which no manager answers"),
+        "{refused}"
+    );
+    let availability = ["node", "inspect", "-f", "{{.Spec.Availability}}", "node1"];
+    assert_eq!(cluster.ok(&availability), "active");
+    cluster.lab.engine("node0").resume().unwrap();
+    cluster.becomes(&["node", "ls"], |list| !list.contains("Down"));
+    cluster.becomes(&drain, |told| told == "node1");
+    assert_eq!(cluster.ok(&availability), "drain");
+}
+
+#[test]
+fn of_two_clusters_each_node_is_updated_in_its_own() {
+    let cluster = Cluster::start();
+    for name in ["node0", "node1"] {
+        let engine = cluster.lab.engine(name);
+        let init = ["swarm", "init", "--advertise-addr", engine.ip()];
+        output(engine.docker().args(init)).unwrap();
+    }
+    eventually(AGREED, || {
+        let said = cluster.docker(&["service", "ls"]).unwrap_err();
+        if said.contains("different swarm-mode clusters") {
+            Ok(())
+        } else {
+            Err(said)
+        }
+    })
+    .unwrap();
+    for name in ["node0", "node1"] {
+        cluster.ok(&["node", "update", "--availability", "drain", name]);
+        let told = &cluster.nodes_of(name)[0]["Spec"]["Availability"];
+        assert_eq!(told, "drain", "{name}");
+    }
+}
+
+#[test]
+fn services_follow_labels_and_are_updated_and_undone() {
+    let cluster = Cluster::joined();
+    cluster.ok(&["node", "update", "--label-add", "disk=nvme", "node1"]);
+    let create = "service create -d --name web --replicas 2 --constraint node.labels.disk==nvme \
+        --stop-signal KILL --no-resolve-image --env A=1 busybox sh -c";
+    let mut create: Vec<&str> = create.split_whitespace().collect();
+    create.push("echo said-$A; sleep 600");
+    cluster.ok(&create);
+    let replicas = ["service", "ls", "--format", "{{.Replicas}}"];
+    cluster.becomes(&replicas, |told| told == "2/2");
+    let running = "service ps web --filter desired-state=running --format {{.Node}}";
+    let running: Vec<&str> = running.split(' ').collect();
+    assert_eq!(cluster.ok(&running), "node1\nnode1");
+    let logs = ["service", "logs", "--raw", "web"];
+    cluster.becomes(&logs, |told| told.matches("said-1").count() == 2);
+    let env = "{{.Spec.TaskTemplate.ContainerSpec.Env}}";
+    let env = ["service", "inspect", "-f", env, "web"];
+    assert_eq!(cluster.ok(&env), "[A=1]");
+    cluster.ok(&["service", "update", "-d", "--env-add", "A=2", "web"]);
+    assert_eq!(cluster.ok(&env), "[A=2]");
+    cluster.becomes(&logs, |told| told.contains("said-2"));
+    cluster.ok(&["service", "rollback", "-d", "web"]);
+    assert_eq!(cluster.ok(&env), "[A=1]");
+    cluster.becomes(&replicas, |told| told == "2/2");
+
+    // A node's tasks are those of services, and what else runs there.
+    cluster.caller.run_on("node1", "plain");
+    let tasks = |node: &[&str]| {
+        let mut args = vec!["node", "ps", "--format", "{{.Name}} {{.DesiredState}}"];
+        args.extend(["--filter", "desired-state=running"]);
+        args.extend(node);
+        let list = cluster.ok(&args);
+        let mut names: Vec<String> = list
+            .lines()
+            .filter_map(|l| l.strip_suffix(" Running").map(str::to_owned))
+            .collect();
+        names.sort();
+        names
+    };
+    eventually(AGREED, || match tasks(&["node1"]) {
+        found if found == ["plain.1", "web.1", "web.2"] => Ok(()),
+        found => Err(found),
+    })
+    .unwrap();
+    // By itself it means the node that `docker info` tells of.
+    cluster.caller.run_on("node0", "here");
+    assert_eq!(tasks(&[]), ["here.1"]);
+}
+
+const STACK: &str = "
+version: '3.8'
+services:
+  one:
+    image: busybox
+    stop_signal: KILL
+    command: sh -c 'cat /run/secrets/word /word; echo; sleep 600'
+    secrets: [word]
+    configs: [word]
+secrets: {word: {file: ./word}}
+configs: {word: {file: ./word}}
+";
+
+#[test]
+fn a_stack_brings_its_secrets_and_configs() {
+    let cluster = Cluster::joined();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("word"), "hush").unwrap();
+    fs::write(path("stack.yaml"), STACK).unwrap();
+    let deploy = "stack deploy --detach --resolve-image=never -c";
+    let mut deploy: Vec<&str> = deploy.split(' ').collect();
+    let file = path("stack.yaml");
+    deploy.extend([file.as_str(), "pile"]);
+    cluster.ok(&deploy);
+    let logs = ["service", "logs", "--raw", "pile_one"];
+    cluster.becomes(&logs, |told| told == "hushhush");
+    for kind in ["secret", "config"] {
+        let list = cluster.ok(&[kind, "ls", "--format", "{{.Name}}"]);
+        assert_eq!(list, "pile_word");
+    }
+    cluster.ok(&["stack", "rm", "pile"]);
+    for kind in ["secret", "config"] {
+        assert_eq!(cluster.ok(&[kind, "ls", "-q"]), "");
+    }
+}
