@@ -168,7 +168,35 @@ impl Monitor {
                 poke.notify_one();
             }
             self.publish();
+            self.restore_orders().await;
         }
+    }
+
+    /// Writes again what was ordered of the node, when the volume that carried it was cleared away on the engine.
+    async fn restore_orders(&mut self) {
+        let Some(orders) = self.inventory.lost_orders() else {
+            return;
+        };
+        let Ok(carrier) = orders.carrier() else {
+            return;
+        };
+        let (path, body) = ("/volumes/create", carrier.to_string().into());
+        let create = self.client.call(
+            http::Method::POST,
+            path,
+            Some(body),
+            self.settings.call_deadline,
+        );
+        match create.await {
+            Ok(_) => {
+                tracing::info!(node = %self.client.key(), name = self.inventory.name(), "orders written again");
+            }
+            // The next list shows that they are still missing.
+            Err(error) => {
+                tracing::warn!(node = %self.client.key(), %error, "orders could not be written again");
+            }
+        }
+        self.inventory.forget_loss();
     }
 
     /// Returns how long to wait before everything is read anew.

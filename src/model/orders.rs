@@ -68,6 +68,16 @@ impl Orders {
         format!("{VOLUME}{}", self.revision)
     }
 
+    /// Returns what an engine is asked for the volume that carries these orders.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn carrier(&self) -> serde_json::Result<serde_json::Value> {
+        let text = serde_json::to_string(self)?;
+        let labels = serde_json::json!({ ORDERS_LABEL: text });
+        Ok(serde_json::json!({"Name": self.volume(), "Driver": "local", "Labels": labels}))
+    }
+
     /// Tells whether a volume carries orders.
     pub fn are_in(volume: &Volume) -> bool {
         volume.labels.contains_key(ORDERS_LABEL) && Self::revision(volume).is_some()

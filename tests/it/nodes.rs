@@ -213,3 +213,27 @@ fn nodes_are_filtered_as_in_swarm_mode() {
     assert_eq!(names(json!({"label": ["storage=hdd"]})), ["node1"]);
     assert!(names(json!({"role": ["manager"]})).is_empty());
 }
+
+#[test]
+fn what_is_said_of_a_node_survives_a_clean_up_of_its_engine() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let mut flotilla = Flotilla::before(&lab);
+    let drain = ["node", "update", "--availability", "drain", "node1"];
+    docker(&flotilla, &lab, &drain).unwrap();
+    let engine = lab.engine("node1");
+    let prune = ["volume", "prune", "--all", "--force"];
+    let said = output(engine.docker().args(prune)).unwrap();
+    assert!(said.contains("flotilla-node-1"), "{said}");
+    crate::support::lab::eventually(std::time::Duration::from_secs(20), || {
+        match output(engine.docker().args(["volume", "ls", "-q"])).unwrap() {
+            kept if kept == "flotilla-node-1" => Ok(()),
+            other => Err(other),
+        }
+    })
+    .unwrap();
+    let availability = ["node", "inspect", "-f", "{{.Spec.Availability}}", "node1"];
+    assert_eq!(docker(&flotilla, &lab, &availability).unwrap(), "drain");
+    flotilla.kill();
+    let flotilla = Flotilla::before(&lab);
+    assert_eq!(docker(&flotilla, &lab, &availability).unwrap(), "drain");
+}

@@ -16,7 +16,7 @@ use crate::api::{broadcast, home};
 use crate::cluster::Members;
 use crate::engine::{Engine, Refresh};
 use crate::model::Node;
-use crate::model::orders::{Availability, ORDERS_LABEL, Orders};
+use crate::model::orders::{Availability, Orders};
 use crate::model::raw::quote;
 
 /// How long the engine may take for each step.
@@ -155,8 +155,8 @@ pub(in crate::api) fn remove(call: &Call) -> Answer {
 /// Writes the new orders beside the old ones and then removes those: the newest that is there counts, so that no
 /// failure on the way loses both.
 async fn store(engine: &Engine, old: &Orders, new: &Orders) -> Result<(), Error> {
-    let text = serde_json::to_string(new).map_err(|e| Error::Internal(e.to_string()))?;
-    let body = json!({"Name": new.volume(), "Driver": "local", "Labels": {ORDERS_LABEL: text}});
+    let body = new.carrier();
+    let body = body.map_err(|e| Error::Internal(e.to_string()))?;
     let create = engine.client().call(
         Method::POST,
         "/volumes/create",

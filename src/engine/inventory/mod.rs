@@ -34,6 +34,10 @@ pub(crate) struct Inventory {
     volumes: Arc<Vec<Volume>>,
     plugins: Arc<Vec<Plugin>>,
     orders: Orders,
+    /// The engine that the orders are for: one set up anew starts without.
+    ordered: String,
+    /// Whether the volume that carries the orders is gone from the engine.
+    orders_lost: bool,
     /// Tags that copies bring at the moment, with when they came to the image where it is from.
     pub(crate) copied: HashMap<String, Option<Timestamp>>,
     updated_at: Option<Timestamp>,
@@ -55,6 +59,8 @@ impl Inventory {
             volumes: Arc::default(),
             plugins: Arc::default(),
             orders: Orders::default(),
+            ordered: String::new(),
+            orders_lost: false,
             copied: HashMap::new(),
             updated_at: None,
         }
@@ -135,9 +141,26 @@ impl Inventory {
 
     /// Replaces all volumes.
     pub(crate) fn set_volumes(&mut self, mut volumes: Vec<Volume>) {
-        self.orders = Orders::read(&volumes);
+        let read = Orders::read(&volumes);
+        let engine = self.facts.info["ID"].as_str().unwrap_or_default();
+        // Someone cleared up past us, as with `docker volume prune -a` on the engine itself.
+        self.orders_lost = read.revision == 0 && self.orders.revision > 0 && self.ordered == engine;
+        if !self.orders_lost {
+            self.orders = read;
+            self.ordered = engine.to_owned();
+        }
         volumes.retain(|volume| !Orders::are_in(volume));
         self.volumes = Arc::new(volumes);
+    }
+
+    /// Returns the orders when the engine no longer carries them.
+    pub(crate) fn lost_orders(&self) -> Option<&Orders> {
+        self.orders_lost.then_some(&self.orders)
+    }
+
+    /// Says that lost orders were written again, or are not to be before the next list.
+    pub(crate) fn forget_loss(&mut self) {
+        self.orders_lost = false;
     }
 
     /// Replaces all managed plugins.
@@ -250,5 +273,36 @@ mod tests {
         assert_eq!(labels.get("ostype").map(String::as_str), Some("linux"));
         assert!(!labels.contains_key("node"));
         assert!(!labels.contains_key("bare"));
+    }
+
+    #[test]
+    fn orders_outlive_the_volume_that_carries_them_but_not_the_engine() {
+        let mut inventory = Inventory::new("a:2375".into(), 0.0, Manners::Engine);
+        let engine = |id: &str| Facts {
+            info: serde_json::json!({ "ID": id }),
+            ..Facts::default()
+        };
+        inventory.set_facts(engine("one"));
+        let orders = Orders {
+            revision: 3,
+            labels: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
+            ..Orders::default()
+        };
+        let carrier = orders.carrier().unwrap();
+        let carrier = Volume {
+            name: orders.volume(),
+            labels: serde_json::from_value(carrier["Labels"].clone()).unwrap(),
+            ..Volume::default()
+        };
+        inventory.set_volumes(Vec::new());
+        assert_eq!(inventory.lost_orders(), None, "there never were any");
+        inventory.set_volumes(vec![carrier]);
+        assert_eq!(inventory.lost_orders(), None);
+        inventory.set_volumes(Vec::new());
+        assert_eq!(inventory.lost_orders(), Some(&orders));
+        inventory.set_facts(engine("two"));
+        inventory.set_volumes(Vec::new());
+        assert_eq!(inventory.lost_orders(), None);
+        assert_eq!(inventory.orders, Orders::default());
     }
 }
