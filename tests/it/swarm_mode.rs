@@ -274,3 +274,42 @@ fn a_stack_brings_its_secrets_and_configs() {
         assert_eq!(cluster.ok(&[kind, "ls", "-q"]), "");
     }
 }
+
+#[test]
+fn managers_may_listen_on_another_port() {
+    let cluster = Cluster::start();
+    cluster.ok(&["swarm", "init", "--listen-addr", "0.0.0.0:2400"]);
+    assert_eq!(cluster.nodes_of("node0").len(), 3);
+    let format = "{{.ManagerStatus.Addr}}";
+    let addr = cluster.ok(&["node", "inspect", "-f", format, "node1"]);
+    assert!(addr.ends_with(":2400"), "{addr}");
+}
+
+#[test]
+fn one_engine_that_cannot_join_keeps_no_other_from_it() {
+    let cluster = Cluster::start();
+    let first = cluster.lab.engine("node0");
+    let init = ["swarm", "init", "--advertise-addr", first.ip()];
+    output(first.docker().args(init)).unwrap();
+    let token = ["swarm", "join-token", "-q", "manager"];
+    let token = output(first.docker().args(token)).unwrap();
+    // Someone else has the port there.
+    let mut other = cluster.lab.engine("node1").on_machine("/bin/busybox");
+    let mut other = other
+        .args(["nc", "-l", "-p", "2377", "-e", "/bin/cat"])
+        .spawn()
+        .unwrap();
+    let addr = format!("{}:2377", first.ip());
+    eventually(AGREED, || match cluster.docker(&["node", "ls"]) {
+        Ok(list) if list.contains("Leader") => Ok(()),
+        told => Err(told),
+    })
+    .unwrap();
+    let refused = cluster.docker(&["swarm", "join", "--token", &token, &addr]);
+    let refused = refused.unwrap_err();
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert!(refused.contains("these failed: node1: "), "{refused}");
+    let info = cluster.lab.engine("node2").ask("/info").unwrap();
+    assert_eq!(info["Swarm"]["LocalNodeState"], "active", "{info}");
+}

@@ -52,7 +52,7 @@ pub(in crate::api) async fn init(mut call: Call) -> Answer {
     let tokens = engine.client().get("/swarm", DEADLINE).await?;
     let tokens: Value = serde_json::from_slice(&tokens).unwrap_or_default();
     let tokens = &tokens["JoinTokens"];
-    let remote = format!("{}:{PORT}", first.ip);
+    let remote = format!("{}:{}", first.ip, port(&body["ListenAddr"]));
     let join = |(number, (node, engine)): (usize, &(Arc<Node>, Engine))| {
         let role = if number + 1 < managers {
             "Manager"
@@ -89,25 +89,54 @@ pub(in crate::api) async fn init(mut call: Call) -> Answer {
 pub(in crate::api) async fn join(mut call: Call) -> Answer {
     let asked = read(&mut call, "JoinRequest").await?;
     let members = call.members();
-    let mut joined = Vec::new();
+    let (mut joined, mut failed) = (Vec::new(), Vec::new());
     for (node, engine) in members.healthy().filter(|(n, _)| !n.is_in_swarm()) {
         let mut body = asked.clone();
         body["RemoteAddrs"] = managing(&asked["RemoteAddrs"], &members);
         listen(&mut body, node);
-        post(engine, "/swarm/join", &body).await?;
-        shown(engine, true).await;
-        joined.push(engine.clone());
+        match post(engine, "/swarm/join", &body).await {
+            Ok(_) => {
+                shown(engine, true).await;
+                joined.push(engine.clone());
+            }
+            Err(error) => failed.push((node.name.clone(), error)),
+        }
     }
     if joined.is_empty() {
-        return Err(Error::NoSwarmTwice("every engine".to_owned()));
+        return Err(match failed.into_iter().next() {
+            None => Error::NoSwarmTwice("every engine".to_owned()),
+            Some((_, error)) => error.into(),
+        });
     }
     // None of ours manages a cluster that others made: they see to its entries.
     if let Ok(manager) = manager(&call.members()) {
         for engine in joined {
-            entry::drop_former(&manager, &engine.node()).await?;
+            let node = engine.node();
+            if let Err(error) = entry::drop_former(&manager, &node).await {
+                failed.push((node.name.clone(), error));
+            }
         }
     }
-    Ok(no_content(StatusCode::OK))
+    match failed.is_empty() {
+        true => Ok(no_content(StatusCode::OK)),
+        false => Err(Error::Internal(format!(
+            "all other engines joined, and these failed: {}",
+            failed
+                .iter()
+                .map(|(name, error)| format!("{name}: {error}"))
+                .collect::<Vec<_>>()
+                .join("; ")
+        ))),
+    }
+}
+
+/// Returns the port of an address to listen on, which may be an interface's name or nothing but a port.
+fn port(listen: &Value) -> u16 {
+    let text = listen.as_str().unwrap_or_default();
+    let port = text
+        .rsplit_once(':')
+        .and_then(|(_, port)| port.parse().ok());
+    port.unwrap_or(PORT)
 }
 
 /// Returns the managers to ask, less those engines of ours that manage nothing now: the engine asks one of the list, by
@@ -207,4 +236,23 @@ async fn shown(engine: &Engine, inside: bool) {
     let is = node.wait_for(|n| n.is_in_swarm() == inside);
     // Late is not lost: the next probe shows it.
     let _ = tokio::time::timeout(SHOWN, is).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn managers_are_found_at_the_port_they_listen_on() {
+        for (listen, expected) in [
+            (json!("0.0.0.0:2400"), 2400),
+            (json!(":2400"), 2400),
+            (json!("[::]:2400"), 2400),
+            (json!("eth0"), PORT),
+            (json!(""), PORT),
+            (Value::Null, PORT),
+        ] {
+            assert_eq!(port(&listen), expected, "{listen}");
+        }
+    }
 }
