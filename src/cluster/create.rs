@@ -12,8 +12,8 @@ use http::{HeaderMap, Request as HttpRequest, StatusCode, header};
 use super::endpoints::Split;
 use super::reservation::{Lost, Reservation};
 use super::spec::Spec;
-use super::supply::{Source, Supply, Wanted};
-use super::{Cluster, Error, Members, settle, transfer};
+use super::supply::{Supply, Wanted};
+use super::{Cluster, Error, Members, bring, settle};
 use crate::engine::{self, Engine, Refresh};
 use crate::model::raw::Object;
 use crate::model::{ClusterView, Container, Node, SWARM_ID_LABEL};
@@ -86,7 +86,7 @@ pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
         let Some(engine) = members.engine(&node.key).cloned() else {
             continue;
         };
-        if let Err(error) = supply(&cluster, &engine, &create, needed).await {
+        if let Err(error) = bring::all(&cluster, (&node, &engine), &create, needed).await {
             unreachable.push(Arc::clone(&node.key));
             notes.push(error.to_string());
             last = Some(error);
@@ -157,66 +157,6 @@ async fn refused(cluster: &Cluster, engine: &Engine, create: &Create, answer: &A
         status: answer.status,
         message: engine::client::message(&answer.body),
     })
-}
-
-/// Brings the image to the node if it has to be.
-async fn supply(
-    cluster: &Cluster,
-    engine: &Engine,
-    create: &Create,
-    supply: Supply,
-) -> Result<(), Error> {
-    let headers = &create.headers;
-    let moved = Arc::default();
-    let pull = || async {
-        let pull = transfer::Pull {
-            reference: create.spec.request.image.clone(),
-            platform: platform(&create.query),
-            auth: headers.get(transfer::AUTH).cloned(),
-        };
-        transfer::pull(cluster, engine, &pull).await
-    };
-    let copy = |source: Box<Source>| {
-        let moved = &moved;
-        async move { transfer::copy(cluster, engine, &source, moved).await }
-    };
-    match supply {
-        Supply::Here => Ok(()),
-        // Who brings credentials means what the registry has.
-        Supply::Copy(source) if headers.contains_key(transfer::AUTH) => {
-            or_else(pull(), copy(source)).await
-        }
-        Supply::Copy(source) => or_else(copy(source), pull()).await,
-        Supply::Pull => pull().await,
-        // Classic's clients were never told to pull.
-        Supply::Nowhere
-            if cluster.manners().is_classic() || headers.contains_key(transfer::AUTH) =>
-        {
-            pull().await
-        }
-        // The engine says in its own words that it has none; clients then pull and come again.
-        Supply::Nowhere => Ok(()),
-    }
-}
-
-/// Tries one way to bring an image and then the other; the error tells of both.
-async fn or_else(
-    one: impl Future<Output = Result<(), Error>>,
-    other: impl Future<Output = Result<(), Error>>,
-) -> Result<(), Error> {
-    let Err(first) = one.await else {
-        return Ok(());
-    };
-    other.await.map_err(|second| first.and(second))
-}
-
-/// Returns the platform that the rest of a query asks for.
-fn platform(query: &str) -> String {
-    let mut pairs = form_urlencoded::parse(query.as_bytes());
-    let found = pairs.find(|(key, _)| key == "platform");
-    found
-        .map(|(_, value)| value.into_owned())
-        .unwrap_or_default()
 }
 
 /// A node, what it still needs, and the promise that it is ours.

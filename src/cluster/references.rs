@@ -114,6 +114,10 @@ impl<'a> References<'a> {
             let driver = driver.unwrap_or_default();
             self.plugin(plugin::Kind::Volume, &driver);
             let source: String = mount.decode("Source").unwrap_or_default();
+            if mount.decode::<String>("Type").as_deref() == Some("image") && !source.is_empty() {
+                self.request.mounted_images.push(source);
+                continue;
+            }
             if mount.decode::<String>("Type").as_deref() != Some("volume") || source.is_empty() {
                 continue;
             }
@@ -151,14 +155,58 @@ impl<'a> References<'a> {
         let mut changed = false;
         for (name, endpoint) in endpoints.iter() {
             let network = self.network(name)?;
-            changed |= network != name;
-            plain.set(&network, endpoint.to_owned());
+            let linked = self.links(name, endpoint)?;
+            changed |= network != name || linked.is_some();
+            plain.set(&network, linked.unwrap_or_else(|| endpoint.to_owned()));
         }
         if !changed {
             return Ok(None);
         }
         config.set_folded("EndpointsConfig", plain.to_json());
         Ok(Some(config.to_json()))
+    }
+
+    /// Reads the links of a container's place on a network; returns its new text when one held a node prefix. Names of
+    /// a network that reaches over nodes are found from all of them.
+    fn links(&mut self, network: &str, endpoint: &str) -> Result<Option<String>, BadSpec> {
+        let Ok(mut endpoint) = Object::parse(endpoint) else {
+            return Ok(None);
+        };
+        let links: Vec<String> = endpoint.decode("Links").unwrap_or_default();
+        let mut plain = Vec::with_capacity(links.len());
+        for link in &links {
+            let (name, alias) = link.split_once(':').unwrap_or((link, link));
+            let located = match resolve::container(self.members, name) {
+                Ok(located) => located.object,
+                // An engine finds out when it is started.
+                Err(Error::NotFound { .. }) => {
+                    plain.push(link.clone());
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let reaches = resolve::network(self.members, network);
+            if !reaches.is_ok_and(|network| network.object.is_shared()) {
+                self.request.together.push(Together {
+                    option: format!("--link={name}"),
+                    container: located.id.to_string(),
+                });
+            }
+            plain.push(match name.contains('/') && !name.starts_with('/') {
+                // By its name, which is what the network resolves.
+                true => format!(
+                    "{}:{}",
+                    located.name(),
+                    alias.rsplit('/').next().unwrap_or(alias)
+                ),
+                false => link.clone(),
+            });
+        }
+        if plain == links {
+            return Ok(None);
+        }
+        endpoint.set_folded("Links", serde_json::to_string(&plain)?);
+        Ok(Some(endpoint.to_json()))
     }
 
     /// Notes that a container must be on the node of another; returns what the engine calls that one. One that is

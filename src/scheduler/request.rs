@@ -29,6 +29,8 @@ pub struct Request {
     pub among: Vec<Among>,
     /// Drivers that its node must have, of those that some node is known to have.
     pub plugins: Vec<Plugin>,
+    /// Images that are mounted into it, and that its node must have by then.
+    pub mounted_images: Vec<String>,
     /// Volumes that no node has and that are made wherever it goes.
     pub new_volumes: Vec<String>,
     /// Containers, by ID, whose place it takes: their ports and their room are for it.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::caller::Caller;
+use crate::support::caller::{Caller, on};
 use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Lab, Spec, output};
 
@@ -264,4 +264,93 @@ fn refusals_have_the_status_of_an_engines() {
     caller.delete("/volumes/nothing?force=1").expect(204);
     caller.delete("/containers/user?force=1").expect(204);
     caller.delete("/networks/left").expect(204);
+}
+
+#[test]
+fn volumes_without_a_name_and_of_two_nodes_are_told_apart() {
+    let cluster = Cluster::start();
+    let caller = Caller::new(cluster.flotilla.addr());
+    let made: Vec<String> = (0..3)
+        .map(|_| {
+            let made = caller.post_json("/volumes/create", &json!({})).expect(201);
+            made.json()["Name"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    for name in &made {
+        assert_eq!(name.len(), 64, "the engine names it");
+        let found = caller.get(&format!("/volumes/{name}")).expect(200);
+        assert_eq!(found.json()["Name"], **name);
+        caller.delete(&format!("/volumes/{name}")).expect(204);
+    }
+    for node in ["node0", "node2"] {
+        let name = format!("{node}/twin");
+        let body = json!({"Name": name, "Labels": {"of": node}});
+        caller.post_json("/volumes/create", &body).expect(201);
+    }
+    let words = "volume twin is ambiguous: it is on node0, node2; say which as node0/twin";
+    let inspect = caller.get("/volumes/twin").expect(409);
+    assert_eq!(inspect.message(), words);
+    for query in ["", "?force=1"] {
+        let refused = caller.delete(&format!("/volumes/twin{query}")).expect(409);
+        assert_eq!(refused.message(), words);
+    }
+    let create = caller.post_json("/volumes/create", &json!({"Name": "twin"}));
+    assert_eq!(create.expect(409).message(), words);
+    let of = |name: &str| caller.get(&format!("/volumes/{name}")).expect(200).json();
+    assert_eq!(of("node2/twin")["Labels"]["of"], "node2");
+    caller.get("/volumes/node1/twin").expect(404);
+    caller.delete("/volumes/node2/twin").expect(204);
+    // One is left, and its name is enough.
+    assert_eq!(of("twin")["Labels"]["of"], "node0");
+    caller.delete("/volumes/twin").expect(204);
+    caller.get("/volumes/twin").expect(404);
+}
+
+#[test]
+fn networks_are_joined_and_left_by_their_name_with_the_node() {
+    let cluster = Cluster::start();
+    let caller = Caller::new(cluster.flotilla.addr());
+    caller.run_on("node1", "web");
+    for node in ["node0", "node1"] {
+        let body = json!({"Name": format!("{node}/net")});
+        caller.post_json("/networks/create", &body).expect(201);
+    }
+    let change = |network: &str, verb: &str, container: &str| {
+        let body = json!({"Container": container});
+        caller.post_json(&format!("/networks/{network}/{verb}"), &body)
+    };
+    let networks = || {
+        let web = caller.get("/containers/web/json").expect(200).json();
+        web["NetworkSettings"]["Networks"]
+            .as_object()
+            .unwrap()
+            .len()
+    };
+    let far = change("node0/net", "connect", "web").expect(409).message();
+    assert!(far.contains("does not reach from node to node"), "{far}");
+    change("node1/net", "connect", "node1/web").expect(200);
+    assert_eq!(networks(), 2);
+    change("node1/net", "disconnect", "node1/web").expect(200);
+    assert_eq!(networks(), 1);
+    // On the container's own node there is one of that name.
+    change("net", "connect", "web").expect(200);
+    assert_eq!(networks(), 2);
+}
+
+#[test]
+fn links_on_a_network_are_a_reason_to_be_together() {
+    let cluster = Cluster::start();
+    let caller = Caller::new(cluster.flotilla.addr());
+    caller.run_on("node2", "db");
+    for name in ["db", "node2/db"] {
+        let endpoint = json!({"Links": [format!("{name}:database")]});
+        let body = json!({"NetworkingConfig": {"EndpointsConfig": {"bridge": endpoint}}});
+        let id = caller.create("", &body).expect(201).id();
+        let made = caller.get(&format!("/containers/{id}/json")).expect(200);
+        assert_eq!(made.json()["Node"]["Name"], "node2");
+        let mut away = on("node0");
+        away["NetworkingConfig"] = body["NetworkingConfig"].clone();
+        let refused = caller.create("", &away).expect(409).message();
+        assert!(refused.contains("--link="), "{refused}");
+    }
 }

@@ -27,6 +27,7 @@ mod lab;
 mod layering;
 mod listeners;
 mod newcomers;
+mod newer;
 mod nodes;
 mod overlay;
 mod races;
