@@ -110,9 +110,9 @@ pub(super) enum Error {
     /// An engine failed.
     #[error(transparent)]
     Engine(#[from] engine::Error),
-    /// Every engine failed: how the first did, and the words of all.
+    /// Engines failed: how the first did, and the words of all.
     #[error("{message}")]
-    Everywhere {
+    Engines {
         /// What gives the status.
         first: engine::Error,
         /// What they say, once where they say the same.
@@ -157,7 +157,7 @@ impl Error {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Cluster(error) => of_cluster(error),
-            Self::Engine(error) | Self::Everywhere { first: error, .. } => of_engine(error),
+            Self::Engine(error) | Self::Engines { first: error, .. } => of_engine(error),
             Self::Spec(BadSpec::Write(_)) | Self::Fault(_) | Self::Internal(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }

@@ -126,7 +126,7 @@ pub(super) const ROUTES: &[Route] = &[
     row!("GET" "/exec/{}/json" 24 Owner exec::read),
     // Images
     row!("GET" "/images/json" 24 Merge image::read::list, "images of all nodes, one row for each ID, with the names of the nodes that have it in Nodes"),
-    row!("POST" "/images/create" 24 Broadcast image::pull::create, "pulls on all nodes (or one, by --image-spread) with a progress row for each; an import goes to one node"),
+    row!("POST" "/images/create" 24 Broadcast image::pull::create, "pulls on all nodes (or one, by --image-spread) with a progress row for each; an import is made on one and copied"),
     row!("GET" "/images/search" 24 Any system::any::forward),
     row!("GET" "/images/get" 24 Owner image::read::save, "from one node that has all of them"),
     row!("POST" "/images/load" 24 Broadcast image::load::load, "loads on all nodes (or one, by --image-spread)"),

@@ -10,6 +10,8 @@ use tokio::sync::Notify;
 
 /// How long a place is kept after its last use.
 const KEPT: Duration = Duration::from_secs(3600);
+/// How long after a tunnel its node's images are read anew before one is looked for.
+const BUILT: Duration = Duration::from_secs(5);
 /// The most places that are kept.
 const LIMIT: usize = 8192;
 
@@ -41,6 +43,8 @@ struct Known {
     places: HashMap<Part, Place>,
     running: HashMap<Arc<str>, usize>,
     tunnels: HashMap<String, usize>,
+    /// When a tunnel to a node was last seen open.
+    tunnelled: HashMap<Arc<str>, Instant>,
 }
 
 #[derive(Debug)]
@@ -112,14 +116,25 @@ impl Builds {
         }
     }
 
-    /// Counts a tunnel of a client until the result is dropped.
-    pub fn tunnel(&self, client: &str) -> UnderWay {
-        *self.lock().tunnels.entry(client.to_owned()).or_default() += 1;
+    /// Counts a tunnel of a client to a node until the result is dropped.
+    pub fn tunnel(&self, client: &str, node: &Arc<str>) -> UnderWay {
+        let mut known = self.lock();
+        *known.tunnels.entry(client.to_owned()).or_default() += 1;
+        known.tunnelled.insert(Arc::clone(node), Instant::now());
         UnderWay {
             builds: self.clone(),
-            node: None,
+            node: Some(Arc::clone(node)),
             client: Some(client.to_owned()),
         }
+    }
+
+    /// Returns the nodes to which a tunnel is open, or was a moment ago: what was built there may be in no list yet.
+    pub fn tunnelled(&self) -> Vec<Arc<str>> {
+        let mut known = self.lock();
+        let open = !known.tunnels.is_empty();
+        let recent = |at: &Instant| at.elapsed() < BUILT;
+        known.tunnelled.retain(|_, at| open || recent(at));
+        known.tunnelled.keys().cloned().collect()
     }
 
     /// Returns how many builds are under way on a node.
@@ -166,13 +181,19 @@ impl Known {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         let mut known = self.builds.lock();
-        if let Some(node) = &self.node
-            && let Some(count) = known.running.get_mut(node)
-        {
-            *count -= 1;
-            if *count == 0 {
-                known.running.remove(node);
+        match (&self.node, &self.client) {
+            (Some(node), Some(_)) => {
+                known.tunnelled.insert(Arc::clone(node), Instant::now());
             }
+            (Some(node), None) => {
+                if let Some(count) = known.running.get_mut(node) {
+                    *count -= 1;
+                    if *count == 0 {
+                        known.running.remove(node);
+                    }
+                }
+            }
+            (None, _) => {}
         }
         if let Some(client) = &self.client
             && let Some(count) = known.tunnels.get_mut(client)
@@ -206,10 +227,11 @@ mod tests {
     fn what_is_under_way_counts_until_it_ends() {
         let builds = Builds::default();
         let (one, two) = (builds.begin(&"a".into()), builds.begin(&"a".into()));
-        let tunnel = builds.tunnel("c");
+        let tunnel = builds.tunnel("c", &"b".into());
         assert_eq!((builds.running("a"), builds.running("b")), (2, 0));
         drop(one);
         assert!(builds.has_tunnel("c") && builds.running("a") == 1);
+        assert_eq!(builds.tunnelled(), ["b".into()]);
         drop((two, tunnel));
         assert!(!builds.has_tunnel("c") && builds.running("a") == 0);
     }

@@ -129,6 +129,19 @@ impl Cluster {
         self.events.receiver_count()
     }
 
+    /// Reads the images of nodes anew to which tunnels of builders lead: nothing tells when a build in one has ended.
+    pub async fn after_tunnels(&self) {
+        let keys = self.builds.tunnelled();
+        if keys.is_empty() {
+            return;
+        }
+        let members = self.members();
+        let healthy = members.healthy();
+        let engines = healthy.filter(|(node, _)| keys.contains(&node.key));
+        let reads = engines.map(|(_, engine)| self.refresh(engine, Refresh::Images));
+        futures_util::future::join_all(reads).await;
+    }
+
     /// Reads `what` anew from `engine` and waits until the cluster's view shows it (read your writes).
     pub async fn refresh(&self, engine: &Engine, what: Refresh) {
         let Some(revision) = engine.refresh(what).await else {

@@ -17,14 +17,14 @@ use crate::support::lab::{Engine, Lab, Spec, eventually, output};
 /// How long a build that was cancelled may take to end on its engine.
 const SOON: Duration = Duration::from_secs(20);
 
-fn start() -> (Lab, Flotilla) {
+pub(crate) fn start() -> (Lab, Flotilla) {
     let lab = Lab::start(&Spec::mixed()).unwrap();
     let flotilla = Flotilla::before(&lab);
     (lab, flotilla)
 }
 
 /// A build context with this Dockerfile and a file `word` that holds `word`.
-fn context(dockerfile: &str, word: &str) -> TempDir {
+pub(crate) fn context(dockerfile: &str, word: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("Dockerfile"), dockerfile).unwrap();
     fs::write(folder.path().join("word"), word).unwrap();
@@ -32,7 +32,7 @@ fn context(dockerfile: &str, word: &str) -> TempDir {
 }
 
 /// Returns the nodes whose engines have an image of this name.
-fn holders(lab: &Lab, image: &str) -> Vec<String> {
+pub(crate) fn holders(lab: &Lab, image: &str) -> Vec<String> {
     let has = |e: &&Engine| {
         !output(e.docker().args(["images", "-q", image]))
             .unwrap()
@@ -43,10 +43,10 @@ fn holders(lab: &Lab, image: &str) -> Vec<String> {
 }
 
 /// A way to build: a word for names, and what makes the command.
-type Way<'a> = (&'static str, Box<dyn Fn() -> Command + 'a>);
+pub(crate) type Way<'a> = (&'static str, Box<dyn Fn() -> Command + 'a>);
 
 /// The ways to build.
-fn ways<'a>(lab: &'a Lab, flotilla: &'a Flotilla) -> Vec<Way<'a>> {
+pub(crate) fn ways<'a>(lab: &'a Lab, flotilla: &'a Flotilla) -> Vec<Way<'a>> {
     let clients = move || flotilla.clients(lab);
     let with = |mut docker: Command, kit: &str| {
         docker.env("DOCKER_BUILDKIT", kit).arg("build");
@@ -72,7 +72,7 @@ fn ways<'a>(lab: &'a Lab, flotilla: &'a Flotilla) -> Vec<Way<'a>> {
 ///
 /// # Panics
 /// When it does not end with 0.
-fn run(command: &mut Command) -> String {
+pub(crate) fn run(command: &mut Command) -> String {
     let out = command.stdin(Stdio::null()).output().unwrap();
     let text = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
     assert!(out.status.success(), "{command:?}: {text}");

@@ -147,6 +147,32 @@ fn two_names_of_one_image_are_both_brought() {
 }
 
 #[test]
+fn of_equal_nodes_the_one_with_the_image_is_chosen() {
+    let scene = Scene::start(&Spec::mixed());
+    for engine in scene.lab.engines() {
+        let image = format!("only:{}", engine.name());
+        output(engine.docker().args(["tag", "busybox", &image])).unwrap();
+        let listed = || match scene.caller.get(&format!("/images/{image}/json")).status {
+            200 => Ok(()),
+            other => Err(other),
+        };
+        eventually(Duration::from_secs(10), listed).unwrap();
+        let id = scene
+            .caller
+            .create("", &json!({"Image": image}))
+            .expect(201)
+            .id();
+        let inspect = scene.caller.get(&format!("/containers/{id}/json")).json();
+        assert_eq!(inspect["Node"]["Name"], engine.name());
+        scene
+            .caller
+            .delete(&format!("/containers/{id}"))
+            .expect(204);
+    }
+    assert!(!scene.flotilla.log().contains("copying an image"));
+}
+
+#[test]
 fn a_copy_passes_through_without_staying_in_memory() {
     let scene = Scene::start(&Spec::mixed());
     big_image(scene.lab.engine("node2"), "big:1", 64);

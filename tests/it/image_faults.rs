@@ -5,9 +5,14 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
+use crate::support::caller::Caller;
 use crate::support::flotilla::Flotilla;
-use crate::support::images::{big_image, has};
-use crate::support::lab::{Lab, Spec, output};
+use crate::support::http::call;
+use crate::support::images::{big_image, count_on, has};
+use crate::support::lab::{Lab, Spec, eventually, output};
+use crate::support::relay::Relay;
 
 /// How long a call may go on after an engine hangs: until that is noticed, on a busy machine.
 const ENDED: Duration = Duration::from_secs(25);
@@ -93,4 +98,82 @@ fn a_load_ends_although_an_engine_hangs_in_its_middle() {
             .all(|n| has(lab.engine(n), "big:1"))
     );
     lab.engine("node1").resume().unwrap();
+}
+
+#[test]
+fn a_removal_says_which_nodes_it_did_not_reach() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let caller = Caller::new(flotilla.addr());
+    for image in ["app:1", "app:2", "app:3"] {
+        let path = format!("/images/busybox/tag?repo=app&tag={}", &image[4..]);
+        caller.post(&path).expect(201);
+    }
+    output(
+        lab.engine("node1")
+            .docker()
+            .args(["tag", "busybox", "own:1"]),
+    )
+    .unwrap();
+    let own = || match caller.get("/images/own:1/json").status {
+        200 => Ok(()),
+        other => Err(other),
+    };
+    eventually(Duration::from_secs(10), own).unwrap();
+    lab.engine("node1").pause().unwrap();
+    // Asked while it still counts as healthy.
+    let message = caller.delete("/images/app:1").expect(504).message();
+    assert!(message.starts_with("node1: "), "{message}");
+    assert!(message.ends_with("(done on node0, node2)"), "{message}");
+    // Known not to answer by now.
+    let answer = call(flotilla.addr(), "DELETE", "/images/app:2");
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    let warning = answer.head.header("warning");
+    assert_eq!(
+        warning,
+        Some("199 flotilla \"node1 does not answer and keeps app:2\"")
+    );
+    assert!(!has(lab.engine("node0"), "app:2"));
+    let answer = call(flotilla.addr(), "POST", "/images/app:3/tag?repo=app&tag=4");
+    assert_eq!(answer.status(), 201);
+    assert!(answer.head.header("warning").unwrap().contains("node1"));
+    let message = caller.delete("/images/own:1").expect(503).message();
+    assert!(message.contains("node1"), "{message}");
+    lab.engine("node1").resume().unwrap();
+}
+
+#[test]
+fn a_copy_to_an_engine_that_is_killed_leaves_nothing_there() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let giver = lab.engine("node2");
+    big_image(giver, "big:1", 64);
+    let relay = Relay::before(&giver.address());
+    let address = |name: &str| lab.engine(name).address();
+    let all = format!("{},{},{}", address("node0"), address("node1"), relay.addr());
+    let flotilla = Flotilla::start(lab.folder(), &[], &all);
+    flotilla.wait_for_nodes(3);
+    let caller = Caller::new(flotilla.addr());
+    let taker = lab.engine("node1");
+    let before = count_on(taker);
+    relay.hold(Duration::from_millis(2));
+    let body = json!({"Image": "big:1", "Env": ["constraint:node==node1"]});
+    let creating = {
+        let (caller, body) = (caller.clone(), body.clone());
+        thread::spawn(move || caller.create("cut", &body))
+    };
+    let copying = || match flotilla.log().contains("copying an image") {
+        true => Ok(()),
+        false => Err(()),
+    };
+    eventually(Duration::from_secs(20), copying).unwrap();
+    thread::sleep(Duration::from_secs(1));
+    taker.kill().unwrap();
+    let message = creating.join().unwrap().expect(500).message();
+    let start = "image big:1 could not be copied from node2 to node1: ";
+    assert!(message.starts_with(start), "{message}");
+    relay.hold(Duration::ZERO);
+    taker.restart().unwrap();
+    flotilla.wait_for_nodes(3);
+    assert_eq!(count_on(taker), before);
+    caller.create("cut", &body).expect(201);
 }

@@ -3,11 +3,14 @@
 use std::fs;
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::support::caller::Caller;
 use crate::support::clients::Clients;
 use crate::support::flotilla::Flotilla;
-use crate::support::images::has;
-use crate::support::lab::{Lab, Spec, output};
+use crate::support::http::call;
+use crate::support::images::{has, id_on};
+use crate::support::lab::{EngineSpec, Lab, Release, Spec, output};
 
 /// Runs the docker CLI through Flotilla and returns what it prints.
 fn docker(flotilla: &Flotilla, lab: &Lab, args: &[&str]) -> Result<String, String> {
@@ -272,6 +275,80 @@ fn two_images_are_saved_in_one_archive() {
     let node2 = lab.engine("node2");
     output(node2.docker().args(["load", "-i", path])).unwrap();
     assert!(["one:1", "two:2"].iter().all(|image| has(node2, image)));
+}
+
+#[test]
+fn images_go_to_one_node_or_to_all_as_is_asked_for() {
+    let lab = Lab::start(&Spec::mixed().registry()).unwrap();
+    let both = Flotilla::before(&lab);
+    let image = pushed(&both, &lab, "spread");
+    let archive = lab.folder().join("rootfs.tar");
+    let container = output(lab.engine("node0").docker().args(["create", "busybox"])).unwrap();
+    let export = ["export", container.trim(), "-o", archive.to_str().unwrap()];
+    output(lab.engine("node0").docker().args(export)).unwrap();
+    for (spread, nodes) in [("on-demand", 1), ("everywhere", 3)] {
+        let flotilla = Flotilla::start(lab.folder(), &["--image-spread", spread], &lab.addresses());
+        flotilla.wait_for_nodes(3);
+        let holders = |name: &str| -> Vec<_> {
+            lab.engines()
+                .iter()
+                .filter_map(|e| id_on(e, name))
+                .collect()
+        };
+        docker_ok(&flotilla, &lab, &["pull", &image]);
+        assert_eq!(holders(&image).len(), nodes, "{spread}");
+        docker_ok(&flotilla, &lab, &["rmi", &image]);
+        let name = format!("imported:{spread}");
+        let told = docker(
+            &flotilla,
+            &lab,
+            &["import", archive.to_str().unwrap(), &name],
+        )
+        .unwrap();
+        let ids = holders(&name);
+        assert_eq!(ids.len(), nodes, "{spread}");
+        assert!(ids.iter().all(|id| *id == told.trim()), "{told} {ids:?}");
+    }
+}
+
+#[test]
+fn sizes_and_manifests_are_asked_of_the_engines() {
+    let containerd =
+        EngineSpec::new("node1", Release::V28).arg("--feature=containerd-snapshotter=true");
+    let lab = Lab::start(&Spec::with([
+        EngineSpec::new("node0", Release::V28),
+        containerd,
+    ]))
+    .unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let list = |query: &str| {
+        call(
+            flotilla.addr(),
+            "GET",
+            &format!("/v1.51/images/json{query}"),
+        )
+        .json()
+    };
+    let all = |list: &Value, test: &dyn Fn(&Value) -> bool| {
+        let rows = list.as_array().unwrap();
+        !rows.is_empty() && rows.iter().all(test)
+    };
+    let unknown = |row: &Value| row["SharedSize"] == -1 && row["Manifests"].is_null();
+    assert!(all(&list(""), &unknown), "{}", list(""));
+    let sizes = list("?shared-size=1");
+    assert!(
+        all(&sizes, &|row| row["SharedSize"].as_i64().unwrap() >= 0),
+        "{sizes}"
+    );
+    let manifests = list("?manifests=1");
+    let of = |node: &str| {
+        let rows = manifests.as_array().unwrap().iter();
+        rows.filter(|row| row["Nodes"][0] == node)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert!(of("node1")[0]["Manifests"].is_array(), "{manifests}");
+    assert!(of("node0")[0]["Manifests"].is_null(), "{manifests}");
 }
 
 /// Runs the docker CLI through Flotilla; it must succeed.

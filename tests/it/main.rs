@@ -8,6 +8,7 @@ mod support;
 
 mod as_started;
 mod bad_input;
+mod build_results;
 mod builds;
 mod classic;
 mod cli;
@@ -30,6 +31,7 @@ mod newcomers;
 mod newer;
 mod nodes;
 mod overlay;
+mod private_registry;
 mod races;
 mod reads_own_writes;
 mod restart;

@@ -22,7 +22,11 @@ pub(in crate::api) async fn grpc(call: Call) -> Answer {
     let node = place::of_client(&call, &members)?;
     let engine = place::engine(&members, &node.key)?;
     let slot = call.slot.clone();
-    let tunnel = call.api.cluster.builds().tunnel(&place::client(&call));
+    let tunnel = call
+        .api
+        .cluster
+        .builds()
+        .tunnel(&place::client(&call), &node.key);
     let path = call.path.clone();
     let answer = call.hijack(&engine, &path).await?;
     if slot.is_taken_over() {

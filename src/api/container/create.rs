@@ -29,7 +29,12 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
         api: call.version,
     };
     // Runs to its end even when the client goes away: half a create is worse than one that nobody waits for.
-    let running = tokio::spawn(place(call.api.cluster.clone(), create));
+    let cluster = call.api.cluster.clone();
+    let running = tokio::spawn(async move {
+        // What a tunnel has just built is in no list yet.
+        cluster.after_tunnels().await;
+        place(cluster, create).await
+    });
     let answer = running
         .await
         .map_err(|e| Error::Internal(e.to_string()))??;

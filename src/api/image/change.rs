@@ -10,11 +10,13 @@ use serde_json::value::RawValue;
 
 use super::missing;
 use crate::api::Api;
+use crate::api::broadcast::warn;
 use crate::api::call::{Answer, Call, json, no_content, whole};
 use crate::api::error::Error;
 use crate::cluster;
 use crate::cluster::{resolve, supply};
 use crate::engine::{self, Engine, Refresh};
+use crate::model::raw::quote;
 use crate::model::{Image, Node};
 use crate::net::body;
 use crate::proxy::{forward, target};
@@ -58,10 +60,12 @@ pub(in crate::api) async fn tag(call: Call) -> Answer {
     if let Some(faults) = faults(&done).filter(|_| call.api.cluster.manners().is_classic()) {
         return Err(Error::Fault(faults));
     }
-    match failure(&done) {
-        Some(answer) => answer,
-        None => Ok(no_content(StatusCode::CREATED)),
+    if let Some(answer) = failure(&done) {
+        return answer;
     }
+    let mut answer = no_content(StatusCode::CREATED);
+    warn(&mut answer, &away(&call));
+    Ok(answer)
 }
 
 /// Removes an image from all holders; what each says is said once.
@@ -95,7 +99,9 @@ pub(in crate::api) async fn remove(call: Call) -> Answer {
             }
         }
     }
-    Ok(json(StatusCode::OK, format!("[{}]\n", said.join(","))))
+    let mut answer = json(StatusCode::OK, format!("[{}]\n", said.join(",")));
+    warn(&mut answer, &away(&call));
+    Ok(answer)
 }
 
 /// A node that has the image.
@@ -186,29 +192,40 @@ fn faults(done: &[Done]) -> Option<String> {
 /// Makes the answer when any holder failed: its own when it is alone or none succeeded, else one that names the nodes.
 fn failure(done: &[Done]) -> Option<Answer> {
     let succeeded = |d: &&Done| matches!(&d.result, Ok((status, _, _)) if status.is_success());
-    let failed: Vec<&Done> = done.iter().filter(|d| !succeeded(d)).collect();
-    let first = failed.first()?;
-    let (status, headers, text) = match &first.result {
-        Ok((status, headers, text)) => (*status, headers.clone(), text.clone()),
-        Err(error) => {
-            let message = error.to_string();
-            return Some(Err(Error::Cluster(cluster::Error::Conflict(message))));
-        }
-    };
-    if failed.len() == done.len() {
-        return Some(Ok(whole(status, headers, text)));
-    }
+    let first = done.iter().find(|d| !succeeded(d))?;
     let others: Vec<&str> = done
         .iter()
         .filter(succeeded)
         .map(|d| d.node.as_str())
         .collect();
-    let message = format!(
-        "{}: {} (done on {})",
-        first.node,
-        engine::client::message(&text),
-        others.join(", ")
-    );
-    let text = format!("{{\"message\":{}}}\n", crate::model::raw::quote(&message));
+    let so_far = match others.as_slice() {
+        [] => String::new(),
+        others => format!(" (done on {})", others.join(", ")),
+    };
+    let (status, headers, text) = match &first.result {
+        Ok((status, headers, text)) => (*status, headers.clone(), text.clone()),
+        Err(error) => {
+            return Some(Err(Error::Engines {
+                message: format!("{}: {error}{so_far}", first.node),
+                first: error.clone(),
+            }));
+        }
+    };
+    if others.is_empty() {
+        return Some(Ok(whole(status, headers, text)));
+    }
+    let message = engine::client::message(&text);
+    let message = quote(&format!("{}: {message}{so_far}", first.node));
+    let text = format!("{{\"message\":{message}}}\n");
     Some(Ok(json(status, text)))
+}
+
+/// Names the nodes that have the image and do not answer, so that nothing was done there.
+fn away(call: &Asked) -> Vec<String> {
+    let members = call.api.cluster.members();
+    let nodes = members.view.nodes().iter();
+    nodes
+        .filter(|node| !node.health.is_healthy() && node.image(&call.id).is_some())
+        .map(|node| format!("{} does not answer and keeps {}", node.name, call.id))
+        .collect()
 }

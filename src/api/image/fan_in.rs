@@ -133,7 +133,7 @@ impl FanIn {
     pub(in crate::api) fn refusal(&self) -> Option<Error> {
         let first = self.failed.values().next()?.clone();
         let message = self.common_words().unwrap_or_else(|| self.all_words());
-        Some(Error::Everywhere { first, message })
+        Some(Error::Engines { first, message })
     }
 
     /// Returns what all nodes say, when all failed and say the same.

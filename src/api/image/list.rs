@@ -22,7 +22,7 @@ use super::merge::{self, Shape};
 pub struct ListQuery {
     /// Whether intermediate images are listed.
     pub all: bool,
-    /// Whether sizes shared between images are asked for; ours are as the nodes list them, so the caller asks the nodes.
+    /// Whether sizes shared between images are asked for; only the nodes themselves know them.
     pub shared_size: bool,
     /// Whether manifests are asked for; likewise.
     pub manifests: bool,

@@ -120,7 +120,7 @@ fn equal_ids_are_one_row() {
         json(&cluster(), "busybox", 51),
         concat!(
             r#"[{"Containers":2,"Created":100,"Id":"sha256:b0","Labels":null,"ParentId":"","Descriptor":{},"#,
-            r#""RepoDigests":["busybox@sha256:1"],"RepoTags":["busybox:latest"],"SharedSize":-1,"Size":11,"#,
+            r#""RepoDigests":["busybox@sha256:1"],"RepoTags":["busybox:latest"],"SharedSize":5,"Size":11,"#,
             r#""Nodes":["node0","node1"]}]"#,
             "\n"
         )

@@ -67,9 +67,10 @@ pub(super) fn write(
     entry.set("RepoTags", tags);
     entry.set("RepoDigests", digests);
     entry.set("Containers", containers.unwrap_or(-1).to_string());
-    if entries.len() > 1 {
-        entry.set("SharedSize", "-1".to_owned());
-    }
+    // Known when it was asked for; otherwise engines say -1.
+    let shared = entries.iter().filter_map(|e| number(e, "SharedSize")).max();
+    let shared = shared.unwrap_or(-1).to_string();
+    entry.set("SharedSize", shared);
     entry.set("Size", size.clone());
     if shape.api_minor < 44 {
         entry.set("VirtualSize", size);

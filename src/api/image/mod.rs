@@ -1,8 +1,10 @@
 //! Images.
 
 pub(super) mod change;
+mod details;
 pub(super) mod fan_in;
 pub mod filter;
+mod import;
 pub mod list;
 pub(super) mod load;
 mod merge;

@@ -1,4 +1,4 @@
-//! Pulls on many nodes, and imports onto one.
+//! Pulls on many nodes.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::fan_in::{self, FanIn, Tell, Told};
-use super::load;
+use super::{import, load};
 use crate::api::afterwards;
 use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
@@ -40,7 +40,7 @@ pub(in crate::api) async fn create(call: Call) -> Answer {
     if call.query.text("fromImage").is_empty() {
         // Classic imported everywhere, under another ID on every node.
         return match call.api.cluster.manners() {
-            Manners::Engine => import(call).await,
+            Manners::Engine => import::import(call).await,
             Manners::Classic => load::load(call).await,
         };
     }
@@ -65,17 +65,6 @@ pub(in crate::api) async fn create(call: Call) -> Answer {
         }
         _ => on_many(call, targets).await,
     }
-}
-
-/// Imports onto one node: every engine would give the same bytes another ID.
-async fn import(call: Call) -> Answer {
-    let members = call.members();
-    let (_, engine) = home::choose(
-        &call.api.cluster,
-        &members,
-        &std::collections::BTreeMap::new(),
-    )?;
-    on_one(call, &engine).await
 }
 
 /// Passes one engine's stream on; before its end, lists show the image.

@@ -1,12 +1,16 @@
 //! Lists from memory; inspects, histories, saves and pushes from one holder.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::list::{self, ListQuery};
-use super::missing;
+use super::{details, missing};
 use crate::api::afterwards;
 use crate::api::call::{Answer, Call, chunked};
 use crate::api::error::Error;
 use crate::cluster;
-use crate::cluster::resolve;
+use crate::cluster::supply::{Supply, Wanted};
+use crate::cluster::{Cluster, resolve, transfer};
 use crate::engine::{Engine, Refresh};
 use crate::model::Node;
 use crate::model::image::{familiar, without_tag};
@@ -14,12 +18,20 @@ use crate::model::image::{familiar, without_tag};
 /// Lists images of all nodes.
 pub(in crate::api) async fn list(call: Call) -> Answer {
     let query = ListQuery::parse(&call.query, call.version)?;
-    let rows = list::select(&call.members().view, &query, jiff::Timestamp::now())?;
+    let members = call.members();
+    let asked = match query.shared_size || query.manifests {
+        true => Some(details::view(&members, &query).await),
+        false => None,
+    };
+    let view = asked.as_ref().unwrap_or(&members.view);
+    let rows = list::select(view, &query, jiff::Timestamp::now())?;
     Ok(chunked(list::render(rows)))
 }
 
 /// Forwards a call about one image to a holder of what the name means.
 pub(in crate::api) async fn one(call: Call) -> Answer {
+    // What a tunnel has just built is in no list yet.
+    call.api.cluster.after_tunnels().await;
     let engine = holder(&call)?;
     let path = call.path.clone();
     call.forward(&engine, &path).await
@@ -33,7 +45,9 @@ pub(in crate::api) async fn push(call: Call) -> Answer {
         "" => call.id.clone(),
         tag => format!("{}:{tag}", call.id),
     };
+    let whole = tag.is_empty() && without_tag(&call.id) == call.id;
     let engine = match resolve::image(&members, &reference) {
+        _ if whole => together(&call.api.cluster.clone(), &call.id.clone()).await?,
         Ok((_, engine, _)) => engine.clone(),
         // An engine says in its stream what it does not have; without a tag it looks for any.
         Err(cluster::Error::NotFound { .. }) => any_holder(&call)?,
@@ -48,6 +62,26 @@ pub(in crate::api) async fn push(call: Call) -> Answer {
         engine,
         Refresh::Images,
     ))
+}
+
+/// Brings all tags of a repository to the node that has the most of them.
+async fn together(cluster: &Cluster, repository: &str) -> Result<Engine, Error> {
+    let members = cluster.members();
+    let tags_of = |node: &Node| -> BTreeSet<String> {
+        let tags = node.images.iter().flat_map(|image| &image.tags);
+        tags.filter(|tag| without_tag(familiar(tag)) == familiar(repository))
+            .cloned()
+            .collect()
+    };
+    let all: BTreeSet<String> = members.healthy().flat_map(|(n, _)| tags_of(n)).collect();
+    let most = members.healthy().max_by_key(|(n, _)| tags_of(n).len());
+    let (node, engine) = most.ok_or(cluster::Error::NoHealthyNode)?;
+    for tag in all {
+        if let Supply::Copy(source) = Wanted::new(&members, &tag).on(node) {
+            transfer::copy(cluster, engine, &source, &Arc::default()).await?;
+        }
+    }
+    Ok(engine.clone())
 }
 
 /// Saves several images from one node that has all of them.

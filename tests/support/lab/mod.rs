@@ -66,7 +66,7 @@ impl Lab {
         let docker_config = cache.docker_config(claim.folder())?;
         let network = Network::create(claim.number())?;
         let registry = if spec.registry {
-            Some(Registry::start(&claim, network.gateway())?)
+            Some(Registry::start(&claim, network.gateway(), spec.login)?)
         } else {
             None
         };

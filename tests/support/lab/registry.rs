@@ -9,6 +9,9 @@ use std::time::Duration;
 use super::claim::Claim;
 use super::{Error, eventually};
 
+/// Who may use a private registry: `flotilla` with the password `secret`, hashed by bcrypt.
+const USERS: &str = "flotilla:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n";
+
 /// A running registry; the watcher ends it.
 #[derive(Debug)]
 pub(super) struct Registry {
@@ -17,15 +20,24 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    /// Starts it at port 5000 of the address and returns once it takes connections.
-    pub(super) fn start(claim: &Claim, ip: String) -> Result<Self, Error> {
+    /// Starts it at port 5000 of the address and returns once it takes connections; `login` makes it private.
+    pub(super) fn start(claim: &Claim, ip: String, login: bool) -> Result<Self, Error> {
         let address = ip + ":5000";
         let folder = claim.folder().join("registry");
         let config = folder.join("config.yml");
         let log = folder.join("log");
         fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
+        let users = folder.join("users");
+        fs::write(&users, USERS).map_err(Error::file(&users))?;
+        let auth = match login {
+            true => format!(
+                "auth:\n  htpasswd:\n    realm: lab\n    path: {}\n",
+                users.display()
+            ),
+            false => String::new(),
+        };
         let text = format!(
-            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\nhttp:\n  addr: {address}\n",
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\nhttp:\n  addr: {address}\n{auth}",
             folder.join("data").display()
         );
         fs::write(&config, text).map_err(Error::file(&config))?;

@@ -48,6 +48,8 @@ pub(crate) struct Spec {
     pub(crate) engines: Vec<EngineSpec>,
     /// Whether a registry runs at 172.31.N.1:5000, trusted without TLS by the engines.
     pub(crate) registry: bool,
+    /// Whether the registry asks for a login: user `flotilla`, password `secret`.
+    pub(crate) login: bool,
 }
 
 impl EngineSpec {
@@ -111,6 +113,7 @@ impl Spec {
         Self {
             engines: engines.into_iter().collect(),
             registry: false,
+            login: false,
         }
     }
 
@@ -118,6 +121,12 @@ impl Spec {
     pub(crate) fn registry(mut self) -> Self {
         self.registry = true;
         self
+    }
+
+    /// Adds a registry that asks for a login.
+    pub(crate) fn private_registry(mut self) -> Self {
+        self.login = true;
+        self.registry()
     }
 
     /// Returns the engines with releases that are installed, and the sentence that tells of those that are not.

@@ -1,0 +1,102 @@
+//! What builds leave: printed IDs, exit codes, containers, and an image that is there at once.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::builds::{context, holders, run, start, ways};
+use crate::support::caller::Caller;
+use crate::support::clients::{Clients, needs};
+use crate::support::lab::output;
+
+#[test]
+fn a_quiet_build_prints_the_image_and_nothing_else() {
+    let (lab, flotilla) = start();
+    let built = context("FROM busybox\nRUN echo said\nCOPY word /word\n", "quiet");
+    let file = built.path().join("id");
+    for (way, build) in ways(&lab, &flotilla) {
+        let mut build = build();
+        build.args(["-q", "-t", way, "--iidfile"]).arg(&file);
+        let printed = output(build.arg(built.path())).unwrap();
+        let node = &holders(&lab, way)[0];
+        let id = output(
+            lab.engine(node)
+                .docker()
+                .args(["images", "-q", "--no-trunc", way]),
+        )
+        .unwrap();
+        assert_eq!(printed.trim(), id.trim(), "{way}");
+        let written = fs::read_to_string(&file).unwrap();
+        assert_eq!(written.trim(), id.trim(), "{way}");
+    }
+    for engine in lab.engines() {
+        let left = output(engine.docker().args(["ps", "-aq"])).unwrap();
+        assert_eq!(left, "", "a build left a container on {}", engine.name());
+    }
+}
+
+#[test]
+fn new_clients_end_failing_builds_as_on_one_engine() {
+    let (lab, flotilla) = start();
+    needs!("plugins");
+    let clients = flotilla.clients(&lab);
+    let straight = Clients::new(format!("tcp://{}", lab.engine("node1").address()), &lab);
+    let built = context("FROM busybox\nRUN exit 7\n", "");
+    let compose = "services: {web: {build: .}}";
+    fs::write(built.path().join("compose.yaml"), compose).unwrap();
+    let ways: [fn(&Clients<'_>) -> Command; 3] = [
+        |clients| {
+            let mut docker = clients.docker_28().unwrap();
+            docker.env("DOCKER_BUILDKIT", "0").args(["build", "."]);
+            docker
+        },
+        |clients| {
+            let mut docker = clients.docker_28().unwrap();
+            docker.args(["build", "."]);
+            docker
+        },
+        |clients| {
+            let mut compose = clients.compose().unwrap();
+            compose.arg("build");
+            compose
+        },
+    ];
+    for way in ways {
+        let ended = |clients: &Clients<'_>| {
+            let ran = way(clients).current_dir(built.path()).output().unwrap();
+            let text = String::from_utf8_lossy(&ran.stderr).into_owned();
+            (
+                ran.status.code(),
+                text.contains("exit 7") || text.contains("code: 7"),
+            )
+        };
+        let ours = ended(&clients);
+        assert_eq!(ours, ended(&straight));
+        assert!(ours.0 != Some(0) && ours.1, "{ours:?}");
+    }
+}
+
+#[test]
+fn what_buildx_has_built_is_run_at_once() {
+    let (lab, flotilla) = start();
+    needs!("plugins");
+    let buildx = |image: &str, word: &str| {
+        let built = context("FROM busybox\nCOPY word /word\n", word);
+        let mut buildx = flotilla.clients(&lab).buildx().unwrap();
+        run(buildx.args(["build", "-q", "-t", image]).arg(built.path()));
+    };
+    for number in 0..20 {
+        // New names and one that moves.
+        let (image, word) = match number % 2 {
+            0 => (format!("soon-{number}"), number.to_string()),
+            _ => ("soon".to_owned(), number.to_string()),
+        };
+        buildx(&image, &word);
+        let answer = Caller::new(flotilla.addr()).create("", &json!({"Image": image}));
+        let id = answer.expect(201).id();
+        let mut docker = flotilla.clients(&lab).docker_20();
+        let copied = output(docker.args(["cp", &format!("{id}:/word"), "-"])).unwrap();
+        assert!(copied.contains(&format!("\0{word}\0")), "{image}: {word}");
+    }
+}
