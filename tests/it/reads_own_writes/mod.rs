@@ -1,6 +1,7 @@
 //! After a call returns, the next list and inspect of anybody show what it did.
 
 mod more;
+mod swarm;
 
 use std::thread;
 
