@@ -55,9 +55,10 @@ fn w15_each_answer_names_the_version_that_is_advertised_and_not_the_engines() {
         ("POST", "/auth".to_owned(), LOGIN, 500),
         (
             "GET",
+            // 20.10 says 500, which is why a newer one is asked too.
             "/images/search?term=127.0.0.1:1/x".to_owned(),
             "",
-            500,
+            400,
         ),
         (
             "GET",
