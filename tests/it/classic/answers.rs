@@ -113,8 +113,10 @@ fn what_an_engine_refuses_is_a_fault_and_a_name_that_is_taken_a_conflict() {
         .caller
         .post_json("/containers/other/exec", &json!({"Cmd": ["true"]}));
     assert!(exec.expect(500).body.starts_with(words));
-    let image = json!({"Image": "no.such.registry.invalid/nothing"});
-    classic.caller.create("", &image).expect(500);
+    // Nobody listens there, so it is known at once.
+    let image = json!({"Image": "127.0.0.1:1/nothing"});
+    let nothing = classic.caller.create("", &image).expect(500).body;
+    assert!(nothing.contains("127.0.0.1:1"), "{nothing}");
 }
 
 #[test]
