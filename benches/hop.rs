@@ -8,7 +8,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -17,9 +17,11 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
 
 use lab::{Lab, Release, Spec};
+use support::{Process, flotilla, free_port, median, wait_for};
 
 #[path = "../tests/support/lab/mod.rs"]
 mod lab;
+mod support;
 
 /// Connections that ask at once.
 const CONNECTIONS: usize = 32;
@@ -27,39 +29,6 @@ const CONNECTIONS: usize = 32;
 const ROUND: Duration = Duration::from_secs(3);
 /// Bytes of one bulk transfer.
 const BULK_MIB: usize = 512;
-
-/// A process that ends with the bench.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Process {
-    /// Returns the processor seconds it has used.
-    fn cpu_seconds(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
-        let fields: Vec<&str> = stat
-            .rsplit(')')
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .collect();
-        let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-        ticks / 100.0
-    }
-
-    /// Returns a line of its memory in kB: `VmRSS`, `VmHWM`.
-    fn memory_kb(&self, key: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
-        let line = status.lines().find(|l| l.starts_with(key)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    }
-}
 
 #[tokio::main]
 async fn main() {
@@ -115,25 +84,6 @@ fn idle() {
     );
 }
 
-/// Starts Flotilla before all engines of a lab.
-fn flotilla(lab: &Lab) -> (Process, String) {
-    let addr = free_port();
-    let child = Command::new(env!("CARGO_BIN_EXE_flotilla"))
-        .args([
-            "manage",
-            "--host",
-            &format!("tcp://{addr}"),
-            &format!("nodes://{}", lab.addresses()),
-        ])
-        .env("RUST_LOG", "warn")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    wait_for(&addr);
-    (Process(child), addr)
-}
-
 /// Starts haproxy in HTTP mode before one engine.
 fn haproxy(lab: &Lab, engine: &str) -> (Process, String) {
     let addr = free_port();
@@ -152,25 +102,6 @@ fn haproxy(lab: &Lab, engine: &str) -> (Process, String) {
         .unwrap();
     wait_for(&addr);
     (Process(child), addr)
-}
-
-/// Returns a port of loopback that is free now.
-fn free_port() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string()
-}
-
-/// Waits until something listens.
-fn wait_for(addr: &str) {
-    lab::eventually(Duration::from_secs(10), || {
-        std::net::TcpStream::connect(addr)
-            .map(|_| ())
-            .map_err(|e| e.to_string())
-    })
-    .unwrap();
 }
 
 /// Asks each door in turn for one container and prints the medians and what they are of haproxy's.
@@ -296,9 +227,4 @@ fn compare(kind: &str, rounds: usize, doors: &[(&str, &str)], command: &dyn Fn(&
             rate / direct
         );
     }
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
