@@ -4,6 +4,19 @@ use std::fmt::Write as _;
 
 use super::route::ROUTES;
 
+/// What no proxy can give, since it is of one host.
+const BY_NATURE: &str = "
+## By nature of one host
+
+- `--volumes-from`, `--link` and `container:` modes of two containers that are on two nodes: 409 with both reasons.
+- Bind mounts, devices, `--network host`, the time and the files of the host are those of the node a container lands on.
+- A published port is on the node's address, which lists and inspect show, and not on the one of `DOCKER_HOST`.
+- `docker top` shows process numbers of the node; `/var/run/docker.sock` mounted into a container is the node's engine.
+- Containers on a bridge network, and those that share a local volume, are on one node.
+- Two images of one name, built or imported on two nodes, are two; the one that the name came to last is meant.
+- An import takes place on one node, since each engine would give the image another ID.
+";
+
 /// Writes `docs/differences.md`.
 pub fn differences() -> String {
     let mut page = String::from(
@@ -22,6 +35,7 @@ pub fn differences() -> String {
     for route in same {
         row(&mut page, route, "");
     }
+    page.push_str(BY_NATURE);
     page
 }
 

@@ -38,6 +38,7 @@ mod restart;
 mod routes;
 mod schemas;
 mod sdk;
+mod suites;
 mod swarm_mode;
 mod transparency;
 mod upkeep;

@@ -15,7 +15,7 @@ version() { case $1 in node) echo 2 ;; *) echo 1 ;; esac; }
 done_already() { [ "$(cat "$cache/$1/.version" 2>/dev/null)" = "$(version "$1")" ]; }
 stamp() { version "$1" >"$cache/$1/.version"; }
 
-parts=(debian engine-20 cli-20 engine-28 cli-28 plugins python compose-1 node busybox)
+parts=(debian engine-20 cli-20 engine-28 cli-28 plugins python compose-1 suite node busybox)
 # The cache can outlive the machine's own packages.
 [ -x /usr/sbin/dockerd ] && [ -x /usr/bin/docker-registry ] || rm -f "$cache/debian/.version"
 missing=()
@@ -168,6 +168,17 @@ part_compose-1() {
   "$cache/compose-1/bin/docker-compose" version >/dev/null
 }
 
+# docker-py's own tests, which its last source package that has them brings.
+part_suite() {
+  local folder=$cache/suite
+  python3 -m venv "$folder" || return 1
+  quietly twice "$folder/bin/pip" install --quiet --disable-pip-version-check 'docker==6.1.3' 'requests<2.32' 'urllib3<2' \
+    setuptools pytest pytest-timeout paramiko || return 1
+  quietly twice "$folder/bin/pip" download --quiet --disable-pip-version-check --no-deps --no-binary docker \
+    --dest "$folder/source" 'docker==6.1.3' || return 1
+  tar -xzf "$folder"/source/docker-6.1.3.tar.gz -C "$folder/source" --strip-components 1
+}
+
 part_node() {
   mkdir -p "$cache/node"
   quietly twice npm install --prefix "$cache/node" --no-audit --no-fund --silent 'dockerode@^5' 'testcontainers@^10'
@@ -206,7 +217,7 @@ pack_image() {
   rm -rf "$image"
 }
 
-optional=" engine-28 cli-28 plugins python compose-1 node "
+optional=" engine-28 cli-28 plugins python compose-1 suite node "
 for part in "${missing[@]}"; do
   # Another run may have made it while this one waited for the lock.
   done_already "$part" && continue

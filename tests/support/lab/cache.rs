@@ -98,6 +98,11 @@ impl Cache {
         self.part("compose-1", "bin/docker-compose")
     }
 
+    /// Returns the folder of docker-py's own tests: an environment that runs them, and `source`.
+    pub(crate) fn suite(&self) -> Option<PathBuf> {
+        self.part("suite", "")
+    }
+
     /// Returns a folder for `NODE_PATH` that has the packages `dockerode` and `testcontainers`.
     pub(crate) fn node_modules(&self) -> Option<PathBuf> {
         self.part("node", "node_modules")
