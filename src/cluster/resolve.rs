@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::error::Kind;
 use super::{Error, Members};
 use crate::engine::Engine;
@@ -153,9 +155,14 @@ pub fn meant<'a>(
     reference: &str,
 ) -> Option<(&'a Arc<Node>, &'a Engine, &'a Image)> {
     let count = |id: &str| holders.iter().filter(|(_, _, i)| i.id == id).count();
+    // A tag cannot have come to an image before that was made; of a pull no more is known after a restart.
     let last_move = |id: &str| {
         let same = holders.iter().filter(|(_, _, i)| i.id == id);
-        same.filter_map(|(_, _, i)| i.moved_at(reference)).max()
+        let moved = same.map(|(_, _, i)| {
+            let made = Timestamp::from_second(i.created_seconds).unwrap_or_default();
+            i.moved_at(reference).map_or(made, |at| at.max(made))
+        });
+        moved.max()
     };
     let rank = |id: &str, created| (last_move(id), created, count(id));
     let holders = holders.iter().copied().rev();

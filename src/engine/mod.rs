@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Suspect,
     /// A create worked, or failed because the machine lacks something.
     Created(Result<(), String>),
+    /// A tag was given to an image, which may have had it already.
+    Tagged(String),
     /// A copy of an image is about to bring a tag, which came to the image at this time where it is from.
     Copying(String, Option<Timestamp>),
     /// The copy has ended, whichever way.
@@ -126,6 +128,12 @@ impl Engine {
     pub fn created(&self, result: Result<(), String>) {
         // Lost in a full queue, it is told again by the next create.
         let _ = self.commands.try_send(Command::Created(result));
+    }
+
+    /// Says that a tag was given to an image, which may have had it already.
+    pub async fn tagged(&self, tag: &str) {
+        // Who is not heard has left the cluster.
+        let _ = self.commands.send(Command::Tagged(tag.to_owned())).await;
     }
 
     /// Says that a copy is about to bring a tag, which came to its image at `moved_at` where it is from: it is no newer

@@ -292,7 +292,11 @@ impl Monitor {
             ("container", _) => {
                 self.pending.containers.insert(event.actor.as_str().into());
             }
-            ("image", _) => self.pending.images = true,
+            ("image", action) => {
+                let tag = event.attributes.get("name").filter(|_| action == "tag");
+                tag.into_iter().for_each(|tag| self.inventory.tagged(tag));
+                self.pending.images = true;
+            }
             ("network", "connect" | "disconnect") => {
                 self.pending.networks = true;
                 if let Some(id) = event.attributes.get("container") {
@@ -311,6 +315,7 @@ impl Monitor {
     fn take_command(&mut self, command: Command, poke: &Notify) {
         let order = match command {
             Command::Read(order) => order,
+            Command::Tagged(tag) => return self.inventory.tagged(&tag),
             Command::Suspect => return poke.notify_one(),
             Command::Copying(tag, moved_at) => {
                 self.inventory.copied.insert(tag, moved_at);
@@ -365,7 +370,7 @@ impl Monitor {
         let ids: Vec<Arc<str>> = self.pending.containers.iter().cloned().collect();
         let (containers, images, networks, volumes) = tokio::try_join!(
             when(!ids.is_empty(), fetch.some(&ids)),
-            when(self.pending.images, fetch.images()),
+            when(self.pending.images, fetch.images(None)),
             when(self.pending.networks, fetch.networks()),
             when(self.pending.volumes, fetch.volumes()),
         )?;
@@ -395,10 +400,13 @@ impl Monitor {
 
     /// Lists all, and takes the engine in.
     async fn read_everything(&mut self, fetch: &Fetch) -> Result<(), Error> {
-        let listed_at = events::now().saturating_add(self.inventory.facts().skew_nano());
+        let skew = self.inventory.facts().skew_nano();
+        let listed_at = events::now().saturating_add(skew);
+        // Later moves of tags are seen as they happen.
+        let first = (!self.inventory.is_read()).then_some(skew);
         let (containers, images, networks, volumes, plugins) = tokio::try_join!(
             fetch.containers(),
-            fetch.images(),
+            fetch.images(first),
             fetch.networks(),
             fetch.volumes(),
             fetch.plugins(),

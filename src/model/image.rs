@@ -14,7 +14,7 @@ pub struct Image {
     pub parent_id: String,
     /// `repository:tag` names.
     pub tags: Vec<String>,
-    /// When a tag was seen to come to this image; tags that it had when the engine was first read are missing.
+    /// When a tag was seen to come to this image; of tags that it had when the engine was first read, what that says.
     pub moved: BTreeMap<String, Timestamp>,
     /// `repository@digest` names.
     pub digests: Vec<String>,

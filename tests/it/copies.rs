@@ -117,6 +117,23 @@ fn a_tag_that_moved_means_its_newest_image_on_all_nodes() {
 }
 
 #[test]
+fn a_rollback_outlives_a_restart_of_flotilla() {
+    let mut scene = Scene::start(&Spec::mixed());
+    scene.build("node2", "app", "old");
+    scene.docker(&["tag", "app", "app:old"]).unwrap();
+    scene.build("node0", "app", "new");
+    let inspect = ["image", "inspect", "-f", "{{.Id}}", "app"];
+    let new = scene.docker(&inspect).unwrap();
+    scene.docker(&["tag", "app:old", "app"]).unwrap();
+    let old = scene.docker(&inspect).unwrap();
+    assert_ne!(old, new);
+    assert_eq!(id_on(scene.lab.engine("node2"), "app"), Some(old.clone()));
+    scene.flotilla.kill();
+    scene.flotilla = Flotilla::before(&scene.lab);
+    assert_eq!(scene.docker(&inspect).unwrap(), old);
+}
+
+#[test]
 fn many_creates_wait_for_one_copy() {
     let scene = Scene::start(&Spec::mixed());
     scene.build("node0", "app", "x");

@@ -31,11 +31,19 @@ struct Asked {
     path: String,
     id: String,
     version: u16,
+    /// The tag that the image is given; none when it is removed.
+    tag: Option<String>,
 }
 
 impl From<Call> for Asked {
     fn from(call: Call) -> Self {
+        let tag = match (call.query.text("repo"), call.query.text("tag")) {
+            ("", _) => None,
+            (repository, "") => Some(repository.to_owned()),
+            (repository, tag) => Some(format!("{repository}:{tag}")),
+        };
         Self {
+            tag,
             api: call.api,
             head: call.head,
             path: call.path,
@@ -148,6 +156,11 @@ async fn on(call: &Asked, holders: Vec<Holder>) -> Vec<Done> {
     let work = holders.into_iter().map(|holder| async move {
         let result = one(call, &holder.engine).await;
         let cluster = &call.api.cluster;
+        let done = matches!(&result, Ok((status, _, _)) if status.is_success());
+        if let Some(tag) = call.tag.as_ref().filter(|_| done) {
+            // The event may come later than the list.
+            holder.engine.tagged(tag).await;
+        }
         cluster.refresh(&holder.engine, Refresh::Images).await;
         Done {
             node: holder.node,

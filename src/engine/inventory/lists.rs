@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::model::image::familiar;
 use crate::model::plugin::{Kind, Plugin};
 use crate::model::{Image, Network, Volume};
 
@@ -53,12 +54,13 @@ pub(crate) fn images(all: &Bytes, shown: &Bytes) -> serde_json::Result<Vec<Image
         .collect()
 }
 
-/// Notes in a new list which tags came to another image since the old one. One that is being `copied` here came as long
+/// Notes in a new list which tags came to another image since the old one, or were given anew (`retagged`). One that is being `copied` here came as long
 /// ago as where it is from: a copy that ends after a newer image was built elsewhere must not pass for the newest.
 pub(crate) fn note_moves(
     old: &[Image],
     new: &mut [Image],
     copied: &HashMap<String, Option<Timestamp>>,
+    retagged: &HashSet<String>,
     now: Timestamp,
 ) {
     let mut owners: HashMap<&str, &Image> = HashMap::new();
@@ -68,7 +70,9 @@ pub(crate) fn note_moves(
     for image in new {
         for tag in &image.tags {
             let at = match owners.get(tag.as_str()) {
-                Some(owner) if owner.id == image.id => owner.moved.get(tag).copied(),
+                Some(owner) if owner.id == image.id && !retagged.contains(familiar(tag)) => {
+                    owner.moved.get(tag).copied()
+                }
                 _ => copied.get(tag).copied().unwrap_or(Some(now)),
             };
             image.moved.extend(at.map(|at| (tag.clone(), at)));
@@ -200,19 +204,25 @@ mod tests {
         let first = [image("a", &["app:1", "x:1"])];
         let mut second = [image("a", &["x:1"]), image("b", &["app:1"])];
         let none = HashMap::new();
-        note_moves(&first, &mut second, &none, noon);
+        note_moves(&first, &mut second, &none, &HashSet::new(), noon);
         assert!(second[0].moved.is_empty(), "it was there from the start");
         assert_eq!(second[1].moved_at("app:1"), Some(noon));
         let mut third = [image("a", &["x:1"]), image("b", &["app:1", "new:1"])];
-        note_moves(&second, &mut third, &none, later);
+        note_moves(&second, &mut third, &none, &HashSet::new(), later);
         assert_eq!(third[1].moved_at("app:1"), Some(noon));
         assert_eq!(third[1].moved_at("docker.io/library/new:1"), Some(later));
         // Copies are as old as what they are copies of.
         let copied = HashMap::from([("new:1".to_owned(), Some(noon)), ("app:1".to_owned(), None)]);
         let mut fourth = [image("c", &["new:1", "app:1", "x:1"])];
-        note_moves(&third, &mut fourth, &copied, later);
+        note_moves(&third, &mut fourth, &copied, &HashSet::new(), later);
         assert_eq!(fourth[0].moved_at("new:1"), Some(noon));
         assert_eq!(fourth[0].moved_at("app:1"), None);
         assert_eq!(fourth[0].moved_at("x:1"), Some(later));
+        // Given again to the image that has it: other nodes may have had it elsewhere.
+        let retagged = HashSet::from(["new:1".to_owned()]);
+        let mut fifth = [image("c", &["new:1", "app:1"])];
+        note_moves(&fourth, &mut fifth, &none, &retagged, later);
+        assert_eq!(fifth[0].moved_at("new:1"), Some(later));
+        assert_eq!(fifth[0].moved_at("app:1"), None);
     }
 }

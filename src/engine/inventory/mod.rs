@@ -5,7 +5,7 @@
 mod container;
 mod lists;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,6 +15,7 @@ use container::Host;
 pub(crate) use lists::{images, networks, plugins, volumes};
 
 use super::pulse::Pulse;
+use crate::model::image::{familiar, with_tag};
 use crate::model::node::{Containers, Facts, Trouble, engine_labels};
 use crate::model::orders::Orders;
 use crate::model::{Image, Manners, Network, Node, Plugin, Resources, Volume};
@@ -40,6 +41,8 @@ pub(crate) struct Inventory {
     orders_lost: bool,
     /// Tags that copies bring at the moment, with when they came to the image where it is from.
     pub(crate) copied: HashMap<String, Option<Timestamp>>,
+    /// Tags given since the last list, also to images that had them: whoever gives one means that image from now on.
+    retagged: HashSet<String>,
     updated_at: Option<Timestamp>,
 }
 
@@ -62,6 +65,7 @@ impl Inventory {
             ordered: String::new(),
             orders_lost: false,
             copied: HashMap::new(),
+            retagged: HashSet::new(),
             updated_at: None,
         }
     }
@@ -126,12 +130,19 @@ impl Inventory {
 
     /// Replaces all images.
     pub(crate) fn set_images(&mut self, mut images: Vec<Image>) {
-        // Nothing is known of what came before the first list.
-        if self.updated_at.is_some() {
+        // Of what came before the first list the engine itself has told.
+        if self.is_read() {
             let now = Timestamp::now();
-            lists::note_moves(&self.images, &mut images, &self.copied, now);
+            let (copied, retagged) = (&self.copied, &self.retagged);
+            lists::note_moves(&self.images, &mut images, copied, retagged, now);
         }
+        self.retagged.clear();
         self.images = Arc::new(images);
+    }
+
+    /// Notes that a tag was given to an image.
+    pub(crate) fn tagged(&mut self, tag: &str) {
+        self.retagged.insert(with_tag(familiar(tag)));
     }
 
     /// Replaces all networks.
@@ -166,6 +177,11 @@ impl Inventory {
     /// Replaces all managed plugins.
     pub(crate) fn set_plugins(&mut self, plugins: Vec<Plugin>) {
         self.plugins = Arc::new(plugins);
+    }
+
+    /// Tells whether the engine has ever been read.
+    pub(crate) fn is_read(&self) -> bool {
+        self.updated_at.is_some()
     }
 
     /// Says that what is held is true now.
