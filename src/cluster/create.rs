@@ -65,28 +65,29 @@ pub struct Create {
 /// The name is taken, no node admits it, or the chosen engine failed.
 pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
     let mut unreachable: Vec<Arc<str>> = Vec::new();
-    let mut last = None;
-    let mut retries = create.retries;
+    let (mut last, mut retries) = (None, create.retries);
     let mut notes: Vec<String> = Vec::new();
     for round in 0..ROUNDS {
         let members = cluster.members();
         let best = round < BEST_ROUNDS;
-        let chosen = match choose(&cluster, &members, &create, &unreachable, best) {
-            Ok(Some(chosen)) => chosen,
+        let chosen = choose(&cluster, &members, &create, &unreachable, best);
+        let (node, needed, reservation) = match chosen {
+            Ok(Some(chosen)) => (chosen.node, chosen.supply, chosen.reservation),
             // Lost to others on every node: look again at what is left.
             Ok(None) => continue,
             // Whoever could have taken it could not be reached.
             Err(error) => return Err(last.unwrap_or(error)),
         };
-        let Chosen {
-            node,
-            supply: needed,
-            reservation,
-        } = chosen;
         let Some(engine) = members.engine(&node.key).cloned() else {
             continue;
         };
+        let nowhere = matches!(needed, Supply::Nowhere);
         if let Err(error) = bring::all(&cluster, (&node, &engine), &create, needed).await {
+            // What the registry does not give to one node it gives to no other.
+            if nowhere && retries == 0 {
+                return Err(error);
+            }
+            retries -= u32::from(nowhere);
             unreachable.push(Arc::clone(&node.key));
             notes.push(error.to_string());
             last = Some(error);

@@ -113,10 +113,12 @@ fn what_an_engine_refuses_is_a_fault_and_a_name_that_is_taken_a_conflict() {
         .caller
         .post_json("/containers/other/exec", &json!({"Cmd": ["true"]}));
     assert!(exec.expect(500).body.starts_with(words));
-    // Nobody listens there, so it is known at once.
+    // Nobody listens there: one node is sent for the image, and no other after it.
     let image = json!({"Image": "127.0.0.1:1/nothing"});
-    let nothing = classic.caller.create("", &image).expect(500).body;
+    let nothing = classic.caller.create("bare", &image).expect(500).body;
     assert!(nothing.contains("127.0.0.1:1"), "{nothing}");
+    let log = classic.flotilla.log();
+    assert_eq!(log.matches("name=Some(\"bare\")").count(), 1, "{log}");
 }
 
 #[test]
