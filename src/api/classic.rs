@@ -45,7 +45,7 @@ const CALLS: &[(&str, &str)] = &[
 
 /// Tells whether a filter is shown; some are ours alone.
 pub(super) fn knows(filter: &str, manners: Manners) -> bool {
-    !manners.is_classic() || !["availability", "resources"].contains(&filter)
+    !manners.is_classic() || !["availability", "plugins", "resources"].contains(&filter)
 }
 
 /// Returns the path that an older name of an endpoint means.
