@@ -4,11 +4,9 @@ use http::Method;
 
 use super::route::{self, Class, ROUTES};
 
-/// Returns method and path of each endpoint that is served like an engine's; swarm mode is left out.
+/// Returns method and path of each endpoint that is served.
 pub fn endpoints() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let served = ROUTES
-        .iter()
-        .filter(|r| r.class != Class::Swarm && r.class != Class::Refused);
+    let served = ROUTES.iter().filter(|r| r.class != Class::Refused);
     served.map(|route| (route.method, route.path))
 }
 

@@ -43,7 +43,8 @@ pub(in crate::api) async fn init(mut call: Call) -> Answer {
     };
     let mut body = asked.clone();
     listen(&mut body, &first);
-    let id = post(&engine, "/swarm/init", &body).await?;
+    let made = post(&engine, "/swarm/init", &body).await;
+    let id = made.map_err(refused)?;
     let managers = if others.len() + 1 < MANAGERS {
         1
     } else {
@@ -105,7 +106,7 @@ pub(in crate::api) async fn join(mut call: Call) -> Answer {
     if joined.is_empty() {
         return Err(match failed.into_iter().next() {
             None => Error::NoSwarmTwice("every engine".to_owned()),
-            Some((_, error)) => error.into(),
+            Some((_, error)) => refused(error),
         });
     }
     // None of ours manages a cluster that others made: they see to its entries.
@@ -127,6 +128,18 @@ pub(in crate::api) async fn join(mut call: Call) -> Answer {
                 .collect::<Vec<_>>()
                 .join("; ")
         ))),
+    }
+}
+
+/// Makes the error of an engine's refusal: what is wrong in the request is so on every engine, and said in its words.
+fn refused(error: engine::Error) -> Error {
+    match error {
+        engine::Error::Status {
+            status: StatusCode::BAD_REQUEST,
+            message,
+            ..
+        } => Error::Bad(message),
+        error => error.into(),
     }
 }
 
