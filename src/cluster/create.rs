@@ -93,7 +93,7 @@ pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
             last = Some(error);
             continue;
         }
-        match bind(&engine, &create).await {
+        match bind(&cluster, &engine, &create).await {
             // The engine says that it did not create it: another may.
             Ok(answer) if answer.status.is_server_error() => {
                 let lacks = engine::exhausted(&engine::client::message(&answer.body));
@@ -220,10 +220,15 @@ fn choose(
 }
 
 /// Sends the create and reads the answer.
-async fn bind(engine: &Engine, create: &Create) -> Result<Answer, engine::Error> {
+async fn bind(
+    cluster: &Cluster,
+    engine: &Engine,
+    create: &Create,
+) -> Result<Answer, engine::Error> {
     let client = engine.client();
     let api = api_for(engine, create);
-    let body = body_for(engine, create);
+    let image = alias(cluster, engine, create);
+    let body = body_for(engine, create, image.as_deref());
     let split = Split::of(&body, create.api, api);
     let body = split.map_or(body, |s| s.body);
     let name = create.spec.request.name.as_deref();
@@ -268,16 +273,23 @@ async fn bind(engine: &Engine, create: &Create) -> Result<Answer, engine::Error>
     })
 }
 
+/// Returns the ID that the image has on an engine when it is asked for by one that only another kind of store knows.
+fn alias(cluster: &Cluster, engine: &Engine, create: &Create) -> Option<String> {
+    let (members, here) = (cluster.members(), engine.node());
+    let wanted = Wanted::new(&members, &create.spec.request.image);
+    Some(wanted.alias(&here)?.id.clone())
+}
+
 /// Returns the API version, as minor number, at which an engine is sent a create.
 fn api_for(engine: &Engine, create: &Create) -> u16 {
     let facts = &engine.node().facts;
     create.api.clamp(facts.api_min, facts.api_max)
 }
 
-/// Returns the body for an engine.
-fn body_for(engine: &Engine, create: &Create) -> Bytes {
+/// Returns the body for an engine, with the ID of the image there where it is another than the one asked for.
+fn body_for(engine: &Engine, create: &Create, image: Option<&str>) -> Bytes {
     let cpus = engine.node().facts.info["NCPU"].as_i64().unwrap_or(0);
-    create.spec.body_for(cpus)
+    create.spec.body_for(cpus, image)
 }
 
 /// Does on the engine what is left of a create after its container is there.
@@ -285,7 +297,7 @@ fn body_for(engine: &Engine, create: &Create) -> Bytes {
 /// # Errors
 /// It cannot be done, and the container is removed again.
 async fn complete(engine: &Engine, create: &Create, id: &str) -> Result<(), engine::Error> {
-    let body = body_for(engine, create);
+    let body = body_for(engine, create, None);
     match Split::of(&body, create.api, api_for(engine, create)) {
         Some(split) => split.complete(engine, id).await,
         None => Ok(()),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::error::Kind;
+use super::supply::{Store, are_same};
 use super::{Error, Members};
 use crate::engine::Engine;
 use crate::model::{Container, Health, Image, Network, Node, Volume};
@@ -149,24 +150,36 @@ pub fn image_away(members: &Members, reference: &str, holds: impl Fn(&Node) -> b
 
 /// Chooses among the images of one name: the one that the tag came to last, as on one engine, where a tag moves. Of
 /// those that no move is known of, the youngest, then that of most nodes, then that of the node with the lowest name:
-/// the answer does not change between calls.
+/// the answer does not change between calls. Where stores of two kinds give one image two IDs, that of the node which it
+/// was made on is meant, as far as is known: it is the same before and after a copy.
 pub fn meant<'a>(
     holders: &[(&'a Arc<Node>, &'a Engine, &'a Image)],
     reference: &str,
 ) -> Option<(&'a Arc<Node>, &'a Engine, &'a Image)> {
-    let count = |id: &str| holders.iter().filter(|(_, _, i)| i.id == id).count();
+    let first = holders.first()?;
+    if holders.iter().all(|(_, _, image)| image.id == first.2.id) {
+        return Some(*first);
+    }
     // A tag cannot have come to an image before that was made; of a pull no more is known after a restart.
-    let last_move = |id: &str| {
-        let same = holders.iter().filter(|(_, _, i)| i.id == id);
-        let moved = same.map(|(_, _, i)| {
-            let made = Timestamp::from_second(i.created_seconds).unwrap_or_default();
-            i.moved_at(reference).map_or(made, |at| at.max(made))
-        });
-        moved.max()
+    let moved = |image: &Image| {
+        let made = Timestamp::from_second(image.made()).unwrap_or_default();
+        image.moved_at(reference).map_or(made, |at| at.max(made))
     };
-    let rank = |id: &str, created| (last_move(id), created, count(id));
     let holders = holders.iter().copied().rev();
-    holders.max_by_key(|(_, _, image)| rank(&image.id, image.created_seconds))
+    let same = |(node, _, image): &(&Arc<Node>, _, &Image)| {
+        let all = holders.clone().map(|(n, _, i)| (n, i));
+        let same = all.filter(|(n, i)| are_same((n, i), (node, image)));
+        let same: Vec<_> = same.map(|(_, i)| moved(i)).collect();
+        (same.iter().max().copied(), same.len())
+    };
+    holders.clone().max_by_key(|held| {
+        let (last_move, count) = same(held);
+        let (node, _, image) = held;
+        (
+            (last_move, image.made(), count),
+            (!image.copied, Store::of(node)),
+        )
+    })
 }
 
 /// Finds a network: full ID, name (`net`, `node0/net`), unique ID prefix. Predefined names mean those of the first

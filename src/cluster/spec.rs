@@ -12,7 +12,7 @@ use super::replace::replaced;
 use super::{Error, Members};
 use crate::model::container::{Container, RunState};
 use crate::model::go_json::{self, BadJson};
-use crate::model::raw::{Object, same_key};
+use crate::model::raw::{Object, quote, same_key};
 use crate::model::{Manners, NODE_NAME_LABEL, SWARM_ID_LABEL, host_config};
 use crate::scheduler::{Request, wishes};
 
@@ -121,19 +121,25 @@ impl Spec {
 
 impl Spec {
     /// Returns the body for an engine of so many CPUs: wishes taken out of the environment, identity added, node
-    /// prefixes removed, and classic's whole CPUs as shares.
-    pub fn body_for(&self, cpus: i64) -> Bytes {
+    /// prefixes removed, classic's whole CPUs as shares, and the ID that the image has there where that is another.
+    pub fn body_for(&self, cpus: i64, image: Option<&str>) -> Bytes {
         let told = || {
             let text = std::str::from_utf8(&self.body).ok()?;
             let mut top = Object::parse(text).ok()?;
-            let host = top.get_folded("HostConfig")?.to_owned();
-            let mut host = Object::parse(&host).ok()?;
-            let shares = host_config::shares(self.whole_cpus, cpus);
-            host.set_folded("CpuShares", shares.to_string());
-            top.set_folded("HostConfig", host.to_json());
+            let host = top.get_folded("HostConfig").map(str::to_owned);
+            if let Some(host) = host.filter(|_| self.whole_cpus > 0) {
+                let mut host = Object::parse(&host).ok()?;
+                let shares = host_config::shares(self.whole_cpus, cpus);
+                host.set_folded("CpuShares", shares.to_string());
+                top.set_folded("HostConfig", host.to_json());
+            }
+            if let Some(image) = image {
+                top.set_folded("Image", quote(image));
+            }
             Some(top.to_json().into())
         };
-        let told = (self.whole_cpus > 0).then(told).flatten();
+        let told = (self.whole_cpus > 0 || image.is_some()).then(told);
+        let told = told.flatten();
         told.unwrap_or_else(|| self.body.clone())
     }
 }

@@ -31,35 +31,44 @@ pub struct Source {
     pub node: String,
     /// The engine behind it.
     pub engine: Engine,
-    /// The image's ID there.
-    pub id: String,
+    /// The image there.
+    pub image: Image,
     /// What the archive is asked for by, so that it carries the name: the tag, or the ID for an image without.
     pub name: String,
     /// When the tag came to the image there.
     pub moved_at: Option<Timestamp>,
-    /// Whether the ID is the same after a copy; it is not between image stores of different kinds.
+    /// The kind of its store: in another one the image has another ID.
     store: Store,
 }
 
 impl Source {
     /// Tells whether `node` has this image now.
     pub fn is_on(&self, node: &Node) -> bool {
-        let own = node.image(&self.name);
-        own.is_some_and(|own| own.id == self.id || Store::of(node) != self.store)
+        let image = &self.image;
+        let nameless = self.name == image.id;
+        let mut own = node.images.iter();
+        own.any(|own| {
+            let foreign = Store::of(node) != self.store;
+            // What cannot be looked into is taken at its name.
+            let unknown = !nameless && (own.content.is_none() || image.content.is_none());
+            let same = own.id == image.id || foreign && (unknown || own.is_alike(image));
+            same && (nameless || own.tag(&self.name).is_some())
+        })
     }
 }
 
 /// The kind of image store an engine has: under another one the same image has another ID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Store {
-    /// The ID is the digest of the configuration.
-    GraphDriver,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Store {
     /// The ID is the digest of the manifest.
     Containerd,
+    /// The ID is the digest of the configuration.
+    GraphDriver,
 }
 
 impl Store {
-    fn of(node: &Node) -> Self {
+    /// Returns the kind of a node's store.
+    pub fn of(node: &Node) -> Self {
         let status = node.facts.info["DriverStatus"].as_array();
         let mut pairs = status.into_iter().flatten();
         let snapshotter =
@@ -71,11 +80,14 @@ impl Store {
     }
 }
 
+/// An image and where it is.
+type Held<'a> = (&'a Arc<Node>, &'a Engine, &'a Image);
+
 /// What one create needs, looked up once for all nodes.
 #[derive(Debug)]
 pub struct Wanted<'a> {
     reference: &'a str,
-    holders: Vec<(&'a Arc<Node>, &'a Engine, &'a Image)>,
+    holders: Vec<Held<'a>>,
 }
 
 impl<'a> Wanted<'a> {
@@ -87,9 +99,23 @@ impl<'a> Wanted<'a> {
         }
     }
 
+    /// Returns the image of a node that is meant by an ID which only a store of another kind gives it.
+    pub fn alias<'n>(&self, node: &'n Node) -> Option<&'n Image> {
+        let named = |(_, _, image): &Held<'_>| image.has_name(self.reference);
+        let known = is_digest(self.reference) || node.image(self.reference).is_some();
+        if known || self.holders.iter().any(named) {
+            return None;
+        }
+        let same = |own: &&Image| {
+            let mut holders = self.holders.iter();
+            holders.any(|(holder, _, image)| are_same((node, own), (holder, image)))
+        };
+        node.images.iter().find(same)
+    }
+
     /// Tells where `node` gets the image from.
     pub fn on(&self, node: &Node) -> Supply {
-        let own = node.image(self.reference);
+        let own = node.image(self.reference).or_else(|| self.alias(node));
         if is_digest(self.reference) {
             return match (own, self.holders.is_empty()) {
                 (Some(_), _) => Supply::Here,
@@ -116,7 +142,7 @@ impl<'a> Wanted<'a> {
         Supply::Copy(Box::new(Source {
             node: giver.name.clone(),
             engine: engine.clone(),
-            id: image.id.clone(),
+            image: image.clone(),
             name,
             moved_at: image.moved_at(self.reference),
             store: Store::of(giver),
@@ -124,12 +150,10 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Tells whether two nodes have the same image. Between image stores of two kinds, which give it two IDs, the time of the
-/// build tells.
+/// Tells whether two nodes have the same image. Between image stores of two kinds, which give it two IDs, what is in it and
+/// the time of the build tell.
 pub fn are_same(one: (&Node, &Image), other: (&Node, &Image)) -> bool {
-    one.1.id == other.1.id
-        || Store::of(one.0) != Store::of(other.0)
-            && one.1.created_seconds == other.1.created_seconds
+    one.1.id == other.1.id || Store::of(one.0) != Store::of(other.0) && one.1.is_alike(other.1)
 }
 
 /// Returns what programs an engine runs: operating system and architecture.

@@ -108,7 +108,7 @@ pub async fn copy(
 ) -> Result<(), Error> {
     let key = Key::Copy {
         to: Arc::clone(engine.client().key()),
-        id: source.id.clone(),
+        id: source.image.id.clone(),
         name: source.name.clone(),
     };
     let (own, from, to) = (cluster.clone(), source.clone(), engine.clone());
@@ -147,7 +147,7 @@ async fn carry(
         true => Ok(()),
         false => Err(format!(
             "{taker} took it and does not have it as {}",
-            source.id
+            source.image.id
         )),
     });
     let (bytes, took) = (moved.load(Ordering::Relaxed), started.elapsed());

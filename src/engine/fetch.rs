@@ -1,12 +1,12 @@
 //! Reading lists and objects from an engine: which calls, in what order, how many at once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use http::StatusCode;
-use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
 
 use super::inventory::Found;
@@ -53,39 +53,51 @@ impl Fetch {
         Ok(found)
     }
 
-    /// Reads all images, intermediate ones marked; at `first`, to an engine whose clock is ahead by so many nanoseconds,
-    /// also when they were tagged.
-    pub(crate) async fn images(&self, first: Option<i64>) -> Result<Vec<Image>, Error> {
+    /// Reads all images, intermediate ones marked; what `known` has not, also what is in it. At `first`, to an engine
+    /// whose clock is ahead by so many nanoseconds, also when they were tagged.
+    pub(crate) async fn images(
+        &self,
+        known: &[Image],
+        first: Option<i64>,
+    ) -> Result<Vec<Image>, Error> {
         let (all, shown) = tokio::join!(self.get("/images/json?all=1"), self.get("/images/json"));
         let (all, shown) = (all?, shown?);
         let images = super::inventory::images(&all, &shown);
         let mut images = images.map_err(|e| self.bad("/images/json", &e))?;
-        if let Some(skew) = first {
-            self.tagged(&mut images, skew).await?;
+        let known: HashMap<&str, u64> = known
+            .iter()
+            .filter_map(|image| Some((image.id.as_str(), image.content?)))
+            .collect();
+        for image in &mut images {
+            image.content = known.get(image.id.as_str()).copied();
         }
+        let new = images.iter_mut();
+        let new = new.filter(|image| image.content.is_none() && !image.intermediate);
+        let inspects: Vec<_> = new.map(|image| self.look_into(image, first)).collect();
+        stream::iter(inspects)
+            .buffer_unordered(INSPECTS)
+            .try_collect::<()>()
+            .await?;
         Ok(images)
     }
 
-    /// Notes when the engine says that a tag came to each of these images last; of a pull the older store says nothing.
-    async fn tagged(&self, images: &mut [Image], skew: i64) -> Result<(), Error> {
-        let tagged = images.iter_mut().filter(|image| !image.tags.is_empty());
-        let inspects = tagged.map(|image| async move {
-            let text = match self.get(&format!("/images/{}/json", image.id)).await {
-                Ok(text) => text,
-                // Removed since the list, or damaged, which must not keep the whole engine out.
-                Err(e) if e.status().is_some() => return Ok(()),
-                Err(e) => return Err(e),
-            };
-            if let Some(at) = last_tagged(&text, skew) {
-                image.moved = image.tags.iter().map(|tag| (tag.clone(), at)).collect();
-            }
-            Ok(())
-        });
-        let inspects: Vec<_> = inspects.collect();
-        stream::iter(inspects)
-            .buffer_unordered(INSPECTS)
-            .try_collect()
-            .await
+    /// Notes what is in an image and, at `first`, when it was tagged.
+    async fn look_into(&self, image: &mut Image, first: Option<i64>) -> Result<(), Error> {
+        let text = match self.get(&format!("/images/{}/json", image.id)).await {
+            Ok(text) => text,
+            // Removed since the list, or damaged, which must not keep the whole engine out.
+            Err(e) if e.status().is_some() => return Ok(()),
+            Err(e) => return Err(e),
+        };
+        image.content = super::inventory::content(&text);
+        if let Some(skew) = first {
+            let at = super::inventory::last_tagged(&text, skew);
+            let tags = image.tags.iter();
+            image.moved = tags.filter_map(|tag| Some((tag.clone(), at?))).collect();
+            // A pull leaves a digest, a tag or a build a time; a load, as of a copy, neither.
+            image.copied = at.is_none() && image.digests.is_empty();
+        }
+        Ok(())
     }
 
     /// Reads all networks.
@@ -144,26 +156,6 @@ impl Fetch {
     }
 }
 
-/// Returns when an image got its last tag, by our clock, out of the answer to an inspect; `skew` is how far the engine's
-/// clock is ahead, in nanoseconds.
-fn last_tagged(inspect: &[u8], skew: i64) -> Option<Timestamp> {
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Inspected {
-        metadata: Metadata,
-    }
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Metadata {
-        last_tag_time: String,
-    }
-    let said: Inspected = serde_json::from_slice(inspect).ok()?;
-    let at: Timestamp = said.metadata.last_tag_time.parse().ok()?;
-    // Engines write the year 1 for never.
-    let at = Some(at).filter(|at| *at > Timestamp::UNIX_EPOCH)?;
-    at.checked_sub(SignedDuration::from_nanos(skew)).ok()
-}
-
 /// Returns the paths of lists that together have these containers and no others.
 fn lists_of(ids: &[Arc<str>]) -> impl Iterator<Item = String> {
     ids.chunks(NAMED).map(|ids| {
@@ -192,17 +184,6 @@ fn entries(list: &Bytes) -> serde_json::Result<Vec<(String, String)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_time_of_the_last_tag_is_by_our_clock_and_may_be_unknown() {
-        let text = |at: &str| format!(r#"{{"Metadata":{{"LastTagTime":"{at}"}}}}"#);
-        let read = |at: &str| last_tagged(text(at).as_bytes(), 2_000_000_000);
-        let at = read("2026-11-24T13:00:02.5+01:00");
-        assert_eq!(at, "2026-11-24T12:00:00.5Z".parse().ok());
-        assert_eq!(read("0001-01-01T00:00:00Z"), None);
-        assert_eq!(read(""), None);
-        assert_eq!(last_tagged(b"{}", 0), None);
-    }
 
     #[test]
     fn however_many_containers_are_asked_for_each_target_is_one_that_can_be_sent() {

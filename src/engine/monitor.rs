@@ -370,7 +370,10 @@ impl Monitor {
         let ids: Vec<Arc<str>> = self.pending.containers.iter().cloned().collect();
         let (containers, images, networks, volumes) = tokio::try_join!(
             when(!ids.is_empty(), fetch.some(&ids)),
-            when(self.pending.images, fetch.images(None)),
+            when(
+                self.pending.images,
+                fetch.images(self.inventory.images(), None)
+            ),
             when(self.pending.networks, fetch.networks()),
             when(self.pending.volumes, fetch.volumes()),
         )?;
@@ -406,7 +409,7 @@ impl Monitor {
         let first = (!self.inventory.is_read()).then_some(skew);
         let (containers, images, networks, volumes, plugins) = tokio::try_join!(
             fetch.containers(),
-            fetch.images(first),
+            fetch.images(self.inventory.images(), first),
             fetch.networks(),
             fetch.volumes(),
             fetch.plugins(),

@@ -16,6 +16,10 @@ pub struct Image {
     pub tags: Vec<String>,
     /// When a tag was seen to come to this image; of tags that it had when the engine was first read, what that says.
     pub moved: BTreeMap<String, Timestamp>,
+    /// Whether it is no more than a copy of another node's, as far as is known.
+    pub copied: bool,
+    /// A hash of its layers and configuration, the same in image stores of all kinds; `None` when it could not be read.
+    pub content: Option<u64>,
     /// `repository@digest` names.
     pub digests: Vec<String>,
     /// Labels as the list shows them.
@@ -41,6 +45,16 @@ impl Image {
         let wanted = reference.strip_prefix("sha256:").unwrap_or(reference);
         let all_hex = !wanted.is_empty() && wanted.bytes().all(|b| b.is_ascii_hexdigit());
         all_hex && hex.starts_with(wanted)
+    }
+
+    /// Returns when it was built, in seconds; 0 when that is not known, which stores say in different ways.
+    pub fn made(&self) -> i64 {
+        self.created_seconds.max(0)
+    }
+
+    /// Tells whether another image, which a store of another kind gave another ID, is the same build.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        self.content.is_some() && self.content == other.content && self.made() == other.made()
     }
 
     /// Returns this image's own tag that `reference` means.

@@ -11,14 +11,14 @@ use crate::support::lab::{Lab, Spec, eventually, output};
 use crate::support::relay::Relay;
 
 /// A lab with Flotilla before it.
-struct Scene {
-    lab: Lab,
-    flotilla: Flotilla,
-    caller: Caller,
+pub(crate) struct Scene {
+    pub(crate) lab: Lab,
+    pub(crate) flotilla: Flotilla,
+    pub(crate) caller: Caller,
 }
 
 impl Scene {
-    fn start(spec: &Spec) -> Self {
+    pub(crate) fn start(spec: &Spec) -> Self {
         let lab = Lab::start(spec).unwrap();
         let flotilla = Flotilla::before(&lab);
         let caller = Caller::new(flotilla.addr());
@@ -30,7 +30,7 @@ impl Scene {
     }
 
     /// Runs the docker CLI through Flotilla.
-    fn docker(&self, args: &[&str]) -> Result<String, String> {
+    pub(crate) fn docker(&self, args: &[&str]) -> Result<String, String> {
         let mut docker = self.flotilla.clients(&self.lab).docker();
         output(docker.args(args))
             .map(|s| s.trim().to_owned())
@@ -38,7 +38,7 @@ impl Scene {
     }
 
     /// Makes an image on one node through Flotilla: busybox with `/mark` holding the text.
-    fn build(&self, node: &str, image: &str, text: &str) {
+    pub(crate) fn build(&self, node: &str, image: &str, text: &str) {
         let constraint = format!("constraint:node=={node}");
         let write = format!("echo {text} > /mark");
         self.docker(&[

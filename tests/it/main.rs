@@ -38,6 +38,7 @@ mod restart;
 mod routes;
 mod schemas;
 mod sdk;
+mod stores;
 mod suites;
 mod swarm_mode;
 mod transparency;

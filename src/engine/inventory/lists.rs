@@ -45,6 +45,8 @@ pub(crate) fn images(all: &Bytes, shown: &Bytes) -> serde_json::Result<Vec<Image
                 parent_id: image.parent_id,
                 tags: real(image.repo_tags),
                 moved: BTreeMap::new(),
+                copied: false,
+                content: None,
                 digests: real(image.repo_digests),
                 labels: image.labels.unwrap_or_default(),
                 created_seconds: image.created,
@@ -67,7 +69,12 @@ pub(crate) fn note_moves(
     for image in old {
         owners.extend(image.tags.iter().map(|tag| (tag.as_str(), image)));
     }
+    let ids: HashMap<&str, bool> = old.iter().map(|i| (i.id.as_str(), i.copied)).collect();
     for image in new {
+        image.copied = match ids.get(image.id.as_str()) {
+            Some(known) => *known,
+            None => image.tags.iter().any(|tag| copied.contains_key(tag)),
+        };
         for tag in &image.tags {
             let at = match owners.get(tag.as_str()) {
                 Some(owner) if owner.id == image.id && !retagged.contains(familiar(tag)) => {

@@ -3,6 +3,7 @@
 //! Invariant: pure. No network here; the monitor brings the answers.
 
 mod container;
+mod inspected;
 mod lists;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 
 pub(crate) use container::Found;
 use container::Host;
+pub(crate) use inspected::{content, last_tagged};
 pub(crate) use lists::{images, networks, plugins, volumes};
 
 use super::pulse::Pulse;
@@ -106,6 +108,11 @@ impl Inventory {
             self.containers.insert(Arc::new(container));
         }
         Ok(())
+    }
+
+    /// Returns the images.
+    pub(crate) fn images(&self) -> &[Image] {
+        &self.images
     }
 
     /// Returns the containers.
