@@ -421,7 +421,7 @@ impl Monitor {
         self.inventory.set_networks(networks);
         self.inventory.set_volumes(volumes);
         self.inventory.set_plugins(plugins);
-        self.inventory.touch();
+        self.inventory.read();
         let pending = &mut self.pending;
         (pending.everything, pending.changed) = (false, true);
         (pending.images, pending.networks, pending.volumes) = (false, false, false);

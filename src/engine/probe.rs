@@ -3,6 +3,7 @@
 //! A probe asks `/info`, not `/_ping`: with a stuck containerd an engine still answers pings, lists and creates, and
 //! every start on it hangs (measured with 20.10 and 28.5).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::errors::Error as BollardError;
@@ -48,7 +49,7 @@ impl Probe {
     ///
     /// # Errors
     /// It does not answer in time, refuses, or is not a Docker engine.
-    pub(crate) async fn facts(&self, last: Option<&Facts>) -> Result<Facts, Error> {
+    pub(crate) async fn facts(&self, last: Option<&Arc<Facts>>) -> Result<Arc<Facts>, Error> {
         // At the same time once a version is known, so that one probe costs one deadline at most.
         let (version, early) = match last {
             None => (self.version().await?, None),
@@ -57,8 +58,8 @@ impl Probe {
                 let early = tokio::time::timeout(self.patience, self.info(api));
                 let (version, early) = tokio::join!(self.version(), early);
                 match (version?, early) {
-                    (version, Ok(info)) => (version, Some((api, info?))),
-                    (version, Err(_)) if is_still(&version, last) => return Ok(last.clone()),
+                    (version, Ok(info)) => (version, Some((api, info))),
+                    (version, Err(_)) if is_still(&version, last) => return Ok(Arc::clone(last)),
                     (_, Err(_)) => return Err(self.late()),
                 }
             }
@@ -68,7 +69,8 @@ impl Probe {
         let api_min = minor(version.min_api_version.as_deref()).unwrap_or(API_OLDEST);
         let speak = spoken(api_min, api_max);
         let (info, asked) = match early {
-            Some((api, info)) if api == speak => info,
+            Some((api, info)) if api == speak => info?,
+            // The engine has come to speak other versions, and may have refused the one of before.
             _ => self.info(speak).await?,
         };
         let number = |key: &str| info.get(key).and_then(Value::as_i64).unwrap_or(0);
@@ -85,14 +87,14 @@ impl Probe {
             }
             i64::try_from(delta.as_millis()).unwrap_or(i64::MAX)
         });
-        Ok(Facts {
+        Ok(Arc::new(Facts {
             version: text("ServerVersion").unwrap_or_default().to_owned(),
             api_max,
             api_min,
             version_answer: serde_json::to_value(&version).unwrap_or_default(),
             info,
             clock_skew_ms: skew.unwrap_or(0),
-        })
+        }))
     }
 
     async fn version(&self) -> Result<SystemVersion, Error> {

@@ -29,7 +29,7 @@ const SELDOM: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub(crate) struct Answered {
     /// What the engine says of itself.
-    pub(crate) facts: Facts,
+    pub(crate) facts: Arc<Facts>,
     /// How long it took from the start of the round.
     pub(crate) took: Duration,
     /// The address at which its published ports are reached, once found; empty for a local socket.
@@ -81,7 +81,7 @@ struct Round {
     probe: Probe,
     deadline: Duration,
     /// What the engine last said of itself.
-    last: Option<Facts>,
+    last: Option<Arc<Facts>>,
     /// The engine's IP address; looked for in each round until it is found.
     ip: Option<String>,
     report: mpsc::Sender<Result<Answered, Error>>,
@@ -100,7 +100,7 @@ impl Round {
                 Some(result) = tries.next() => match result {
                     Ok(facts) => {
                         drop(tries);
-                        self.last = Some(facts.clone());
+                        self.last = Some(Arc::clone(&facts));
                         let took = started.elapsed();
                         if self.ip.is_none() {
                             self.ip = ip(&self.client, self.deadline).await;

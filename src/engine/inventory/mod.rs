@@ -80,8 +80,8 @@ impl Inventory {
     }
 
     /// Takes what the engine says of itself.
-    pub(crate) fn set_facts(&mut self, facts: Facts) {
-        self.facts = Arc::new(facts);
+    pub(crate) fn set_facts(&mut self, facts: Arc<Facts>) {
+        self.facts = facts;
     }
 
     /// Replaces all containers.
@@ -191,8 +191,15 @@ impl Inventory {
         self.updated_at.is_some()
     }
 
-    /// Says that what is held is true now.
+    /// Says that what is held is true now; before the first list nothing is.
     pub(crate) fn touch(&mut self) {
+        if self.is_read() {
+            self.updated_at = Some(Timestamp::now());
+        }
+    }
+
+    /// Says that all has been listed.
+    pub(crate) fn read(&mut self) {
         self.updated_at = Some(Timestamp::now());
     }
 
@@ -305,7 +312,7 @@ mod tests {
             info: serde_json::json!({ "ID": id }),
             ..Facts::default()
         };
-        inventory.set_facts(engine("one"));
+        inventory.set_facts(engine("one").into());
         let orders = Orders {
             revision: 3,
             labels: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
@@ -323,7 +330,7 @@ mod tests {
         assert_eq!(inventory.lost_orders(), None);
         inventory.set_volumes(Vec::new());
         assert_eq!(inventory.lost_orders(), Some(&orders));
-        inventory.set_facts(engine("two"));
+        inventory.set_facts(engine("two").into());
         inventory.set_volumes(Vec::new());
         assert_eq!(inventory.lost_orders(), None);
         assert_eq!(inventory.orders, Orders::default());
