@@ -251,7 +251,7 @@ impl<'a> References<'a> {
                 format!("network {reference} is on {}", located.node.name),
             );
         }
-        if located.object.is_shared() {
+        if located.object.scope == "swarm" {
             let nodes = self.members.view.nodes().iter();
             let nodes = nodes.filter(|n| n.shares_swarm(&located.node));
             self.request.among.push(Among {
