@@ -41,10 +41,8 @@ where
             Err(Error::Engine(error)) if !error.is_unsent() => Some(error.to_string()),
             Err(_) => None,
             Ok(said) if !said.status().is_success() => None,
-            Ok(_) => {
-                cluster.refresh(&engine, held.shows).await;
-                return answer;
-            }
+            Ok(_) if cluster.refresh(&engine, held.shows.clone()).await => return answer,
+            Ok(_) => Some("it is done, and lists do not show it yet".to_owned()),
         };
         if let Some(error) = lost {
             tracing::warn!(node = %engine.client().key(), path, error, "outcome of a change is unknown");

@@ -23,6 +23,8 @@ use crate::net::body;
 const CREATE_DEADLINE: Duration = Duration::from_secs(20);
 /// How long a request waits to learn the outcome of a create whose answer was lost.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(5);
+/// How long one look for an outcome may take.
+const LOOK_DEADLINE: Duration = Duration::from_secs(3);
 /// Rounds of choosing when reservations are lost to others.
 const ROUNDS: usize = 32;
 /// Rounds in which only the place that was chosen will do; after them any that admits the container.
@@ -333,27 +335,47 @@ async fn finish(
         && let Ok(Created { id }) = serde_json::from_slice(&answer.body)
     {
         let completed = complete(engine, create, &id).await;
-        show(cluster, engine, &id).await;
+        if !show(cluster, engine, &id).await {
+            tokio::spawn(hold(cluster.clone(), engine.clone(), id, reservation));
+        }
         // Not as it came: a 404 would make the docker CLI pull the image and try again.
         completed.map_err(|error| match error {
             engine::Error::Status { message, .. } => Error::Conflict(message),
             other => Error::Engine(other),
         })?;
     }
-    drop(reservation);
     Ok(answer)
 }
 
-/// Makes a new container visible, and the volumes that came with it: those it names, its own, its image's.
-async fn show(cluster: &Cluster, engine: &Engine, id: &str) {
-    cluster.refresh(engine, Refresh::Container(id.into())).await;
+/// Holds what a container has taken until lists show it, although its engine has gone silent since it made it.
+async fn hold(cluster: Cluster, engine: Engine, id: String, reservation: Reservation) {
+    let path = format!("/containers/{id}/json");
+    let look = || async {
+        match engine.client().get(&path, LOOK_DEADLINE).await {
+            Ok(_) => Ok(Some(())),
+            Err(engine::Error::Status { status, .. }) if status == StatusCode::NOT_FOUND => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    };
+    settle::outcome(look).await;
+    show(&cluster, &engine, &id).await;
+    drop(reservation);
+}
+
+/// Makes a new container visible, and the volumes that came with it: those it names, its own, its image's. Tells
+/// whether lists show what became of it.
+async fn show(cluster: &Cluster, engine: &Engine, id: &str) -> bool {
+    let shown = cluster.refresh(engine, Refresh::Container(id.into())).await;
     let node = engine.node();
     let listed = |name: &str| node.volumes.iter().any(|v| v.name == name);
     let mounts = node.containers.by_id(id).map(|c| &c.mounts);
     let mut mounts = mounts.into_iter().flatten();
     if mounts.any(|m| m.kind == "volume" && !listed(&m.name)) {
-        cluster.refresh(engine, Refresh::Volumes).await;
+        return cluster.refresh(engine, Refresh::Volumes).await && shown;
     }
+    shown
 }
 
 /// Finds out what became of a create whose answer was lost; the name stays reserved until that is known.
@@ -417,7 +439,7 @@ async fn look_for(engine: &Engine, identity: &str) -> Option<String> {
     let filter: String = form_urlencoded::byte_serialize(filter.to_string().as_bytes()).collect();
     let path = format!("/containers/json?all=1&filters={filter}");
     let look = || async {
-        let list = engine.client().get(&path, Duration::from_secs(3)).await?;
+        let list = engine.client().get(&path, LOOK_DEADLINE).await?;
         let list: Vec<Listed> = serde_json::from_slice(&list).unwrap_or_default();
         Ok(list.into_iter().next().map(|found| found.id))
     };

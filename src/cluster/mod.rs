@@ -142,10 +142,11 @@ impl Cluster {
         futures_util::future::join_all(reads).await;
     }
 
-    /// Reads `what` anew from `engine` and waits until the cluster's view shows it (read your writes).
-    pub async fn refresh(&self, engine: &Engine, what: Refresh) {
+    /// Reads `what` anew from `engine` and waits until the cluster's view shows it (read your writes); tells whether it
+    /// does. Late is not lost: the view catches up by itself.
+    pub async fn refresh(&self, engine: &Engine, what: Refresh) -> bool {
         let Some(revision) = engine.refresh(what).await else {
-            return;
+            return false;
         };
         let key = Arc::clone(engine.client().key());
         let mut members = self.members.clone();
@@ -154,7 +155,7 @@ impl Cluster {
                 .by_key(&key)
                 .is_none_or(|node| node.revision >= revision)
         });
-        // Late is not lost: the view catches up by itself.
-        let _ = tokio::time::timeout(VISIBLE_DEADLINE, shown).await;
+        let shown = tokio::time::timeout(VISIBLE_DEADLINE, shown).await;
+        matches!(shown, Ok(Ok(_)))
     }
 }

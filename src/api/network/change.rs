@@ -7,7 +7,8 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::api::call::{Answer, Call};
+use crate::api::broadcast::Asked;
+use crate::api::call::{Answer, Call, whole};
 use crate::api::error::Error;
 use crate::api::holding::{self, Held};
 use crate::api::{home, swarm};
@@ -117,7 +118,12 @@ pub(in crate::api) async fn connect(mut call: Call) -> Answer {
         Object::parse_first(&text).map_err(|e| Error::Bad(format!("invalid JSON: {e}")))?;
     let members = call.members();
     let reference: String = asked.decode("Container").unwrap_or_default();
-    let found = resolve::container(&members, &reference)?.ready()?;
+    let found = match resolve::container(&members, &reference) {
+        Err(cluster::Error::NotFound { .. }) if asked.decode("Force") == Some(true) => {
+            return disconnect_lost(call, text).await;
+        }
+        found => found?.ready()?,
+    };
     asked.set_folded("Container", quote(&found.object.id));
     let network = on_node(&members, &call.id, &found.node)?;
     let verb = call.path.rsplit('/').next().unwrap_or_default().to_owned();
@@ -134,6 +140,26 @@ pub(in crate::api) async fn connect(mut call: Call) -> Answer {
         );
     }
     Ok(answer)
+}
+
+/// Takes what a container has left behind off a network, on the first node where it is found.
+async fn disconnect_lost(call: Call, text: String) -> Answer {
+    let members = call.members();
+    let network = resolve::network(&members, &call.id)?;
+    let mut asked = Asked::from(&call);
+    asked.path = format!("/networks/{}/disconnect", network.object.id);
+    let has = |node: &Node| node.networks.iter().any(|n| n.id == network.object.id);
+    let mut last = None;
+    for (_, engine) in members.healthy().filter(|(n, _)| has(n)) {
+        let said = asked.one(engine, "", body::full(text.clone())).await?;
+        if said.0.is_success() {
+            call.api.cluster.refresh(engine, Refresh::Networks).await;
+            return Ok(whole(said.0, said.1, said.2));
+        }
+        last = Some(said);
+    }
+    let (status, headers, text) = last.ok_or(cluster::Error::NoHealthyNode)?;
+    Ok(whole(status, headers, text))
 }
 
 /// Returns what `node` calls a network that one of its containers joins.
@@ -188,7 +214,8 @@ fn is_used(members: &cluster::Members, network: &Network) -> bool {
 /// engines forget it one after the other.
 async fn gone(cluster: &cluster::Cluster, engine: &Engine, network: &Network) {
     if !network.is_shared() {
-        return cluster.refresh(engine, Refresh::Networks).await;
+        cluster.refresh(engine, Refresh::Networks).await;
+        return;
     }
     let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
     let started = Instant::now();
