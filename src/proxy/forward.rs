@@ -2,7 +2,7 @@
 
 use http::request::Parts;
 use http::{Request, Response, header};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 
 use super::headers;
 use crate::engine::{self, Engine};
@@ -26,6 +26,11 @@ pub async fn forward(
     headers::strip_hop_by_hop(&mut head.headers);
     head.headers.remove(header::HOST);
     head.headers.remove(header::EXPECT);
+    if request_body.is_end_stream() && head.headers.contains_key(header::CONTENT_LENGTH) {
+        // Of a body that was read here and is not sent on; an engine would wait for it.
+        let none = header::HeaderValue::from_static("0");
+        head.headers.insert(header::CONTENT_LENGTH, none);
+    }
     let answer = send(engine, Request::from_parts(head, request_body)).await?;
     Ok(passed_on(answer))
 }

@@ -76,6 +76,12 @@ async function main() {
   assert.strictEqual((await back.inspect()).ExitCode, 0);
   await web.remove({ force: true });
   await assert.rejects(web.inspect(), (error) => error.statusCode === 404);
+  // It sends the parameters as a body too.
+  await docker.getImage('busybox:latest').tag({ repo: 'js-app', tag: '1' });
+  await docker.getImage('js-app:1').remove({ force: true });
+  await docker.pruneContainers({ filters: { label: ['none'] } });
+  await docker.pruneVolumes({ filters: { label: ['none'] } });
+  await assert.rejects(docker.pull('127.0.0.1:1/none:1'), (error) => error.statusCode === 500);
   console.log('all well');
 }
 
