@@ -55,7 +55,8 @@ pub(in crate::api) async fn inspect(call: Call) -> Answer {
         join_all(answers)
     );
     let (status, headers, text) = first?;
-    let Ok(mut network) = serde_json::from_slice::<Value>(&text) else {
+    let network = serde_json::from_slice::<Value>(&text);
+    let Some(mut network) = network.ok().filter(|_| status.is_success()) else {
         return Ok(whole(status, headers, text));
     };
     let mut failures = away(&others);

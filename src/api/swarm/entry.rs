@@ -135,7 +135,9 @@ async fn drop_one(manager: &Engine, entry: &Value) -> Result<(), engine::Error> 
 /// Tells whether an entry is of the same host, and not who its engine is now.
 fn is_former(entry: &Value, node: &Node) -> bool {
     let now = &node.facts.info["Swarm"]["NodeID"];
-    entry["Description"]["Hostname"] == *node.name
+    // Who it is may not have been seen yet.
+    now.as_str().is_some_and(|id| !id.is_empty())
+        && entry["Description"]["Hostname"] == *node.name
         && entry["Status"]["Addr"] == *node.ip
         && entry["ID"] != *now
 }

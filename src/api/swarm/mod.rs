@@ -3,8 +3,6 @@
 pub(in crate::api) mod entry;
 mod membership;
 
-pub(super) use membership::{init, join, leave};
-
 use crate::api::broadcast::Asked;
 use crate::api::call::{Answer, Call, whole};
 use crate::api::error::Error;
@@ -52,6 +50,28 @@ pub(super) fn manager_of(members: &Members, node: &Node) -> Result<Option<Engine
             manager: away.name.clone(),
         }),
     }
+}
+
+/// Makes a swarm-mode cluster of all engines.
+pub(super) async fn init(call: Call) -> Answer {
+    to_its_end(membership::init(call)).await
+}
+
+/// Makes all engines join a swarm-mode cluster.
+pub(super) async fn join(call: Call) -> Answer {
+    to_its_end(membership::join(call)).await
+}
+
+/// Makes all engines leave their swarm-mode cluster.
+pub(super) async fn leave(call: Call) -> Answer {
+    to_its_end(membership::leave(call)).await
+}
+
+/// Runs a change of many engines to its end although its client may leave: done by halves it would stand in the way of
+/// the next try.
+async fn to_its_end(change: impl Future<Output = Answer> + Send + 'static) -> Answer {
+    let done = tokio::spawn(change).await;
+    done.map_err(|e| Error::Internal(e.to_string()))?
 }
 
 /// Sends a call to a manager.
@@ -115,7 +135,7 @@ pub(super) async fn update(call: Call) -> Answer {
             let path = call.path.clone();
             call.forward(&engine, &path).await
         }
-        _ => node::change::update(call).await,
+        _ => to_its_end(node::change::update(call)).await,
     }
 }
 

@@ -145,6 +145,9 @@ pub(super) const ROWS: &[Row] = &[
     Row::of(&[403, 404, 200], "POST", "/networks/@-net/connect").json(r#"{"Container":"@-joins"}"#),
     Row::of(&[404], "POST", "/networks/@-net/connect").json(r#"{"Container":"@-none"}"#),
     Row::of(&[200], "POST", "/networks/@-net/disconnect").json(r#"{"Container":"@-joins"}"#),
+    Row::of(&[404], "POST", "/networks/@-net/disconnect").json(r#"{"Container":"@-none"}"#),
+    Row::of(&[404, 500], "POST", "/networks/@-net/disconnect")
+        .json(r#"{"Container":"@-none","Force":true}"#),
     Row::of(&[204], "DELETE", "/containers/@-joins"),
     Row::of(&[403], "DELETE", "/networks/bridge"),
     Row::of(&[204], "DELETE", "/networks/@-net"),
