@@ -36,7 +36,7 @@ fn run(cache: &Cache, host: &str) -> (usize, BTreeSet<String>) {
     let mut pytest = Command::new(folder.join("bin/python"));
     pytest
         .args(["-B", "-m", "pytest", "-q", "-rfE", "-p", "no:cacheprovider"])
-        .args(["--timeout", "30", "-k", LEFT_OUT, "--durations", "12"])
+        .args(["--timeout", "60", "-k", LEFT_OUT, "--durations", "12"])
         .args(FILES.iter().map(|f| format!("tests/integration/{f}.py")))
         .current_dir(folder.join("source"))
         .env("DOCKER_TEST_API_VERSION", "1.41")

@@ -53,10 +53,11 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
         return Err(taken());
     }
     let driver = driver(&mut asked, call.api.cluster.manners());
+    let scope: String = asked.decode("Scope").unwrap_or_default();
     let manages = members.healthy().any(|(n, _)| n.is_manager());
     let (_, engine) = match named_node {
         Some(node) => home::engine(&members, &node)?,
-        None if reaches(&driver) && manages => {
+        None if reaches(&driver, &scope) && manages => {
             asked.set_folded("Driver", quote("overlay"));
             if asked.decode::<bool>("Ingress") != Some(true) {
                 // Plain containers may use no other.
@@ -105,9 +106,9 @@ fn driver(asked: &mut Object<'_>, manners: Manners) -> String {
 }
 
 /// Tells whether a new network is to reach over nodes: that is what an overlay is for, and what is meant by no driver
-/// where engines can do it (design §4.5).
-fn reaches(driver: &str) -> bool {
-    driver == "overlay" || driver.is_empty()
+/// where engines can do it (design §4.5), unless the scope is said to be one engine.
+fn reaches(driver: &str, scope: &str) -> bool {
+    driver == "overlay" || driver.is_empty() && scope != "local"
 }
 
 /// Connects a container to a network, or disconnects it; both happen on the container's engine.

@@ -26,7 +26,11 @@ pub(in crate::api) async fn list(call: Call) -> Answer {
 /// Inspects a network on its home node; of one that reaches over nodes all of them say which containers they have on it.
 pub(in crate::api) async fn inspect(call: Call) -> Answer {
     let found = resolve::network(&call.members(), &call.id)?;
-    if call.api.cluster.manners().is_classic() && is_on_many(&call.members(), &call.id) {
+    let scope = call.query.text("scope");
+    // Asked of another scope it is not there, as on an engine.
+    let is_other = !scope.is_empty() && *scope != *found.object.scope;
+    let is_classic = call.api.cluster.manners().is_classic();
+    if is_other || is_classic && is_on_many(&call.members(), &call.id) {
         let (kind, name) = (Kind::Network, call.id);
         return Err(cluster::Error::NotFound { kind, name }.into());
     }
