@@ -305,11 +305,33 @@ fn buildx_clients_at_once_stay_apart() {
     }
 }
 
+/// Makes a command that the interrupt key ends, also where the tests run in a shell's background, which it passes over.
+fn interruptible(command: &Command) -> Command {
+    let mut env = Command::new("env");
+    env.arg("--default-signal=INT").arg(command.get_program());
+    env.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => env.env(name, value),
+            None => env.env_remove(name),
+        };
+    }
+    env
+}
+
 /// Ends a child as the interrupt key does.
 fn interrupt(child: &mut Child) {
     let pid = child.id().to_string();
     run(Command::new("kill").args(["-s", "INT", &pid]));
-    child.wait().unwrap();
+    let ended = eventually(SOON, || match child.try_wait().unwrap() {
+        Some(_) => Ok(()),
+        None => Err("it goes on"),
+    });
+    if ended.is_err() {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    ended.unwrap();
 }
 
 /// Tells whether a process with this command line runs on any of the machines.
@@ -327,8 +349,7 @@ fn a_build_that_is_interrupted_ends_on_its_engine() {
             &format!("FROM busybox\nRUN [\"{}\"]\n", sleep.replace(' ', "\", \"")),
             "",
         );
-        let mut child = build()
-            .arg(built.path())
+        let mut child = interruptible(build().arg(built.path()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

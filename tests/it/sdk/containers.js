@@ -30,7 +30,10 @@ async function main() {
     .withWaitStrategy(Wait.forSuccessfulCommand('wget -qO- http://store/'))
     .start();
   const logs = await web.logs();
+  // The library lets a program end although it waits for logs.
+  const awake = setInterval(() => {}, 1000);
   const first = await new Promise((resolve) => logs.once('data', resolve));
+  clearInterval(awake);
   assert.match(first.toString(), /ready/);
   await other.stop({ timeout: 0 });
   await store.stop({ timeout: 0 });
