@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# Installs what the lab of real engines needs: bookworm's packages by apt, newer engines and clients into a cache folder.
-# Says nothing when nothing is to be done; a part that is optional and cannot be had is named in one sentence and left out.
+# Installs what the lab of real engines needs: this Debian's packages by apt, older and newer engines and clients into a
+# cache folder. Says nothing when nothing is to be done; a part that is optional and cannot be had is named in one sentence and left out.
 set -euo pipefail
 
 cache=${FLOTILLA_LAB_CACHE:-/var/cache/flotilla-lab}
-suite=forky
+# Debian's suites that have the engines and clients wanted, whatever suite this machine is.
+older=bookworm
+newer=forky
 
 say() { printf 'lab packages: %s\n' "$*"; }
 fail() { printf 'lab packages: %s\n' "$*" >&2; exit 1; }
 
 # A part is made anew when its number here has changed since it was made.
-version() { case $1 in node) echo 2 ;; *) echo 1 ;; esac; }
+version() { case $1 in debian | node) echo 2 ;; *) echo 1 ;; esac; }
 # A part is done when its stamp holds its version.
 done_already() { [ "$(cat "$cache/$1/.version" 2>/dev/null)" = "$(version "$1")" ]; }
 stamp() { version "$1" >"$cache/$1/.version"; }
@@ -62,7 +64,7 @@ install_packages() {
 }
 
 part_debian() {
-  local wanted=(docker.io iproute2 iptables procps util-linux busybox-static docker-registry haproxy curl ca-certificates openssl)
+  local wanted=(docker.io iproute2 iptables procps util-linux busybox-static docker-registry haproxy curl ca-certificates openssl openssh-client)
   command -v python3 >/dev/null || wanted+=(python3)
   dpkg -s python3-venv >/dev/null 2>&1 || wanted+=(python3-venv)
   command -v node >/dev/null && command -v npm >/dev/null || wanted+=(nodejs npm)
@@ -70,14 +72,25 @@ part_debian() {
   [ -x /usr/sbin/dockerd ] || fail "package docker.io brought no /usr/sbin/dockerd"
 }
 
+# Tells whether the machine's own engine and client are the older ones.
+is_older() { dockerd --version 2>/dev/null | grep -q ' 20\.10\.' && docker --version 2>/dev/null | grep -q ' 20\.10\.'; }
+
 part_engine-20() {
+  local root=/usr
+  is_older || { unpack "$older" engine-20 docker.io containerd runc && root=$cache/engine-20/tree; } || return 1
   mkdir -p "$cache/engine-20/bin"
-  link_programs "$cache/engine-20/bin" /usr dockerd docker-proxy containerd containerd-shim-runc-v2 runc docker-init
+  link_programs "$cache/engine-20/bin" "$root" dockerd docker-proxy containerd containerd-shim-runc-v2 runc docker-init
+  # A package of its own, which each engine finds by its name.
+  link_programs "$cache/engine-20/bin" /usr docker-init
+  "$cache/engine-20/bin/dockerd" --version >/dev/null
 }
 
 part_cli-20() {
+  local root=/usr
+  is_older || { unpack "$older" cli-20 docker.io && root=$cache/cli-20/tree; } || return 1
   mkdir -p "$cache/cli-20/bin"
-  ln -sfn /usr/bin/docker "$cache/cli-20/bin/docker"
+  link_programs "$cache/cli-20/bin" "$root" docker
+  "$cache/cli-20/bin/docker" --version >/dev/null
 }
 
 # Links the named programs found below a root tree into a folder; those that the tree lacks are passed over.
@@ -92,36 +105,41 @@ link_programs() {
   return 0
 }
 
-# Writes a source list for the newer suite from the mirror this machine is already set up with.
+# Writes a source list for another suite from the mirror this machine is already set up with.
 suite_source() {
-  local mirror list=$cache/.apt/$suite.list
-  mkdir -p "$cache/.apt/lists/partial"
+  local suite=$1 mirror
+  mkdir -p "$cache/.apt/$suite/partial"
   mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | grep -v security | head -n 1)
   [ -n "$mirror" ] || mirror=$(sed -n 's/^URIs: *//p; s/^deb \(\[[^]]*\] \)\?\([^ ]*\) .*/\2/p' \
     /etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources} 2>/dev/null | grep debian | grep -v security | head -n 1)
   [ -n "$mirror" ] || return 1
-  printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$mirror" "$suite" >"$list"
+  printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$mirror" "$suite" \
+    >"$cache/.apt/$suite.list"
 }
 
 suite_apt() {
+  local suite=$1
+  shift
   apt -o Dir::Etc::sourcelist="$cache/.apt/$suite.list" -o Dir::Etc::sourceparts=/dev/null \
     -o Dir::Etc::preferencesparts=/dev/null -o Dir::Etc::preferences=/dev/null \
-    -o Dir::State::lists="$cache/.apt/lists" -o Dir::State::status=/dev/null \
+    -o Dir::State::lists="$cache/.apt/$suite" -o Dir::State::status=/dev/null \
     -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o APT::Sandbox::User=root "$@"
 }
 
-# Unpacks packages of the newer suite below the folder of a part; nothing of them is installed.
+declare -A suite_ready
+
+# Unpacks packages of another suite below the folder of a part; nothing of them is installed.
 unpack() {
-  local part=$1 debs=$cache/.apt/debs
-  shift
-  if [ -z "${suite_ready:-}" ]; then
-    suite_ready=no
-    suite_source && quietly twice suite_apt update && suite_ready=yes
+  local suite=$1 part=$2 debs=$cache/.apt/debs
+  shift 2
+  if [ -z "${suite_ready[$suite]:-}" ]; then
+    suite_ready[$suite]=no
+    suite_source "$suite" && quietly twice suite_apt "$suite" update && suite_ready[$suite]=yes
   fi
-  [ "$suite_ready" = yes ] || return 1
+  [ "${suite_ready[$suite]}" = yes ] || return 1
   rm -rf "$debs" "${cache:?}/$part"
   mkdir -p "$debs" "$cache/$part/bin"
-  (cd "$debs" && quietly twice suite_apt download "$@") || return 1
+  (cd "$debs" && quietly twice suite_apt "$suite" download "$@") || return 1
   local deb
   for deb in "$debs"/*.deb; do
     dpkg -x "$deb" "$cache/$part/tree" || return 1
@@ -130,21 +148,21 @@ unpack() {
 }
 
 part_engine-28() {
-  unpack engine-28 docker.io containerd || return 1
+  unpack "$newer" engine-28 docker.io containerd || return 1
   link_programs "$cache/engine-28/bin" "$cache/engine-28/tree" dockerd docker-proxy containerd containerd-shim-runc-v2 docker-init
-  # The suite's runc wants a newer libc than this machine's.
+  # The newer suite's runc wants a newer libc than this machine's.
   link_programs "$cache/engine-28/bin" /usr runc docker-init
   "$cache/engine-28/bin/dockerd" --version >/dev/null
 }
 
 part_cli-28() {
-  unpack cli-28 docker-cli || return 1
+  unpack "$newer" cli-28 docker-cli || return 1
   link_programs "$cache/cli-28/bin" "$cache/cli-28/tree" docker
   "$cache/cli-28/bin/docker" --version >/dev/null
 }
 
 part_plugins() {
-  unpack plugins docker-compose docker-buildx || return 1
+  unpack "$newer" plugins docker-compose docker-buildx || return 1
   local name
   for name in docker-compose docker-buildx; do
     ln -sfn "$(find "$cache/plugins/tree" -type f -name "$name" -perm -u+x | head -n 1)" "$cache/plugins/bin/$name"

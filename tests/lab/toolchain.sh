@@ -10,12 +10,18 @@ toolchain_apt() {
 
 # Debian's rustup where it has one (trixie and newer), else rustup's own installer.
 toolchain_rustup() {
+  local installer
   if toolchain_apt rustup 2>/dev/null; then
     rustup default stable
-  else
-    toolchain_apt curl ca-certificates || return 1
-    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --quiet --no-modify-path
+    return
   fi
+  toolchain_apt curl ca-certificates || return 1
+  installer=$(mktemp -d)/rustup-init
+  curl --proto '=https' --tlsv1.2 -sSfo "$installer" \
+    "https://static.rust-lang.org/rustup/dist/$(uname -m)-unknown-linux-gnu/rustup-init" || return 1
+  chmod 700 "$installer"
+  "$installer" -y --quiet --no-modify-path || return 1
+  rm -r "$(dirname "$installer")"
 }
 
 export PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
