@@ -59,12 +59,20 @@ down
 mkdir -p "$state"
 trap 'printf "quickstart: stopped half-way; examples/quickstart.sh --down clears what runs\n" >&2' ERR
 
+say "Certificates between flotilla and the engines (flotilla certs all)"
+# Whatever subnet the engines get: 172.31.N.0/24.
+hosts=(172.31.{0..255}.{10,11,12})
+"$flotilla" certs all --dir "$state/tls" --host "$(IFS=,; printf %s "${hosts[*]}")" >"$state/certs.log"
+ls -d "$state"/tls/*
+
 say "Three real engines"
-"$target/debug/examples/lab" --detach "$state/lab" | tee "$state/engines"
+"$target/debug/examples/lab" --detach "$state/lab" --tls "$state/tls/engine" | tee "$state/engines"
 members=$(cut -d' ' -f2 "$state/engines" | paste -sd,)
 
-say "flotilla manage --host $endpoint nodes://$members"
-setsid "$flotilla" manage --host "$endpoint" "nodes://$members" >"$state/flotilla.log" 2>&1 </dev/null &
+say "flotilla manage --host $endpoint --engine-tls… nodes://$members"
+setsid "$flotilla" manage --host "$endpoint" --engine-tlscacert "$state/tls/server/ca.pem" \
+  --engine-tlscert "$state/tls/server/cert.pem" --engine-tlskey "$state/tls/server/key.pem" \
+  "nodes://$members" >"$state/flotilla.log" 2>&1 </dev/null &
 echo $! >"$state/flotilla.pid"
 
 # Asks flotilla alone, and reads nobody's own docker settings.

@@ -68,6 +68,15 @@ pub(super) struct Listen {
     /// Its key (PEM, not encrypted)
     #[arg(long, value_name = "FILE")]
     pub(super) tlskey: Option<String>,
+    /// Towards engines, this CA and the two files below in place of --tls and its files; all three or none
+    #[arg(long, value_name = "FILE")]
+    pub(super) engine_tlscacert: Option<String>,
+    /// Our certificate (PEM), shown to engines
+    #[arg(long, value_name = "FILE")]
+    pub(super) engine_tlscert: Option<String>,
+    /// Its key (PEM, not encrypted)
+    #[arg(long, value_name = "FILE")]
+    pub(super) engine_tlskey: Option<String>,
     /// Let scripts of any web page call the API (CORS)
     #[arg(long, visible_alias = "api-enable-cors")]
     pub(super) cors: bool,

@@ -168,18 +168,14 @@ impl Listen {
         }
     }
 
-    /// Loads the certificates; one identity serves both sides.
+    /// Loads the certificates: those towards clients, and those towards engines, which are the same unless others are
+    /// given.
     fn tls(&self) -> Result<(Option<ServerTls>, Option<ClientTls>), Error> {
-        let file =
-            |given: &Option<String>| given.as_deref().filter(|f| !f.is_empty()).map(Into::into);
-        let files = Files {
-            ca: file(&self.tlscacert),
-            cert: file(&self.tlscert),
-            key: file(&self.tlskey),
-        };
+        let files = files(&self.tlscacert, &self.tlscert, &self.tlskey);
+        let engines = self.engine_tls()?;
         if !self.tls && !self.tlsverify {
             return match (&files.ca, &files.cert, &files.key) {
-                (None, None, None) => Ok((None, None)),
+                (None, None, None) => Ok((None, engines)),
                 _ => Err(Error::Value(
                     "--tlscert, --tlskey and --tlscacert require the use of either --tls or --tlsverify",
                 )),
@@ -195,13 +191,32 @@ impl Listen {
                 "--tlscacert must be provided when using --tlsverify",
             ));
         }
-        let client = ClientTls::new(&files, self.tlsverify)?;
+        let engines = match engines {
+            Some(own) => own,
+            None => ClientTls::new(&files, self.tlsverify)?,
+        };
         // A certificate that is only shown to engines may lack what a server's must have.
         let server = match self.listeners()?.iter().any(Addr::is_tcp) {
             true => Some(ServerTls::new(&files, self.tlsverify)?),
             false => None,
         };
-        Ok((server, Some(client)))
+        Ok((server, Some(engines)))
+    }
+
+    /// Loads the certificates for engines alone, if there are any; engines are always verified then.
+    fn engine_tls(&self) -> Result<Option<ClientTls>, Error> {
+        let files = files(
+            &self.engine_tlscacert,
+            &self.engine_tlscert,
+            &self.engine_tlskey,
+        );
+        match (&files.ca, &files.cert, &files.key) {
+            (None, None, None) => Ok(None),
+            (Some(_), Some(_), Some(_)) => Ok(Some(ClientTls::new(&files, true)?)),
+            _ => Err(Error::Value(
+                "--engine-tlscacert, --engine-tlscert and --engine-tlskey must be given together",
+            )),
+        }
     }
 
     /// Returns whose habits are followed.
@@ -261,6 +276,16 @@ impl Engines {
     }
 }
 
+/// Names certificate files; a flag that is set to nothing counts as not given.
+fn files(ca: &Option<String>, cert: &Option<String>, key: &Option<String>) -> Files {
+    let file = |given: &Option<String>| given.as_deref().filter(|f| !f.is_empty()).map(Into::into);
+    Files {
+        ca: file(ca),
+        cert: file(cert),
+        key: file(key),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::cli::Error;
@@ -302,5 +327,14 @@ mod tests {
         assert!(refused.contains("(subjectAltName)"), "{refused}");
         let local = config(&line.replace("-H :3376", "-H unix:///x.sock")).unwrap();
         assert!(local.server_tls.is_none() && local.engine_tls.is_some());
+        // For engines alone.
+        let line = line
+            .replace("-H :3376 --tlsverify", "")
+            .replace("--tls", "--engine-tls");
+        let engines = config(&line).unwrap();
+        assert!(engines.server_tls.is_none() && engines.engine_tls.is_some());
+        let (two, _) = line.split_once(" --engine-tlskey").unwrap();
+        let refused = config(two).unwrap_err().to_string();
+        assert!(refused.contains("must be given together"), "{refused}");
     }
 }
