@@ -43,9 +43,18 @@ const CALLS: &[(&str, &str)] = &[
     ("DELETE", "/volumes/{}"),
 ];
 
+/// Filters that classic did not have.
+const OURS: [&str; 5] = [
+    "availability",
+    "platform",
+    "plugins",
+    "runtime",
+    "resources",
+];
+
 /// Tells whether a filter is shown; some are ours alone.
 pub(super) fn knows(filter: &str, manners: Manners) -> bool {
-    !manners.is_classic() || !["availability", "plugins", "resources"].contains(&filter)
+    !manners.is_classic() || !OURS.contains(&filter)
 }
 
 /// Returns the path that an older name of an endpoint means.

@@ -82,6 +82,11 @@ impl<'a> References<'a> {
         self.replace_list(host, "Binds", &binds, &plain)?;
         let driver: String = host.decode("VolumeDriver").unwrap_or_default();
         self.plugin(plugin::Kind::Volume, &driver);
+        let runtime: String = host.decode("Runtime").unwrap_or_default();
+        let mut nodes = self.members.view.nodes().iter();
+        // One that no node has is the engine's to refuse.
+        let is_known = nodes.any(|node| node.has_runtime(&runtime));
+        self.request.runtime = is_known.then_some(runtime);
         let log = host.object("LogConfig").ok();
         let driver: String = log.and_then(|l| l.decode("Type")).unwrap_or_default();
         self.plugin(plugin::Kind::Log, &driver);

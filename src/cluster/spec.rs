@@ -13,7 +13,7 @@ use super::{Error, Members};
 use crate::model::container::{Container, RunState};
 use crate::model::go_json::{self, BadJson};
 use crate::model::raw::{Object, quote, same_key};
-use crate::model::{Manners, NODE_NAME_LABEL, SWARM_ID_LABEL, host_config};
+use crate::model::{Manners, NODE_NAME_LABEL, Platform, SWARM_ID_LABEL, host_config};
 use crate::scheduler::{Request, wishes};
 
 /// A create, understood.
@@ -120,6 +120,16 @@ impl Spec {
 }
 
 impl Spec {
+    /// Notes the platform that the query asks for. Where no node is of it all are left to try: one may emulate it.
+    pub fn ask_platform(&mut self, text: &str, members: &Members) {
+        let wanted = Platform::parse(text);
+        let is_there = |wanted: &Platform| {
+            let mut nodes = members.view.nodes().iter();
+            nodes.any(|n| Platform::of_engine(&n.facts.info).is_some_and(|own| own.runs(wanted)))
+        };
+        self.request.platform = wanted.filter(is_there);
+    }
+
     /// Returns the body for an engine of so many CPUs: wishes taken out of the environment, identity added, node
     /// prefixes removed, classic's whole CPUs as shares, and the ID that the image has there where that is another.
     pub fn body_for(&self, cpus: i64, image: Option<&str>) -> Bytes {

@@ -129,6 +129,11 @@ impl Node {
         told.any(|told| told == name) || self.plugins.iter().any(|p| p.is_called(kind, name))
     }
 
+    /// Tells whether the engine is known to have a runtime.
+    pub fn has_runtime(&self, name: &str) -> bool {
+        self.facts.info["Runtimes"].get(name).is_some()
+    }
+
     /// Finds an image by ID, prefix or name.
     pub fn image(&self, reference: &str) -> Option<&Image> {
         self.images

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::wishes::Wishes;
 use crate::model::container::{Port, PortBinding};
-use crate::model::{Plugin, Resources};
+use crate::model::{Platform, Plugin, Resources};
 
 /// A container to be placed.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +29,10 @@ pub struct Request {
     pub among: Vec<Among>,
     /// Drivers that its node must have, of those that some node is known to have.
     pub plugins: Vec<Plugin>,
+    /// What its node's machine must run; `None` when nothing is asked or no node is of it, which may emulate it.
+    pub platform: Option<Platform>,
+    /// The runtime its engine must have; `None` for the engine's usual one, or one that no engine is known to have.
+    pub runtime: Option<String>,
     /// Images that are mounted into it, and that its node must have by then.
     pub mounted_images: Vec<String>,
     /// Volumes that no node has and that are made wherever it goes.

@@ -27,6 +27,7 @@ mod info;
 mod lab;
 mod layering;
 mod listeners;
+mod machines;
 mod newcomers;
 mod newer;
 mod nodes;

@@ -14,7 +14,9 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
     let name = Some(call.query.text("name")).filter(|n| !n.is_empty());
     let name = name.map(|n| n.strip_prefix('/').unwrap_or(n).to_owned());
     let manners = call.api.cluster.manners();
-    let spec = Spec::read(&body, name.as_deref(), &call.members(), manners)?;
+    let members = call.members();
+    let mut spec = Spec::read(&body, name.as_deref(), &members, manners)?;
+    spec.ask_platform(call.query.text("platform"), &members);
     let query = without_name(call.raw_query());
     let mut headers = call.head.headers;
     crate::proxy::headers::strip_hop_by_hop(&mut headers);

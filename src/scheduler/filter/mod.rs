@@ -6,9 +6,11 @@ mod constraint;
 mod containerslots;
 mod dependency;
 mod health;
+mod platform;
 mod plugins;
 mod port;
 mod resources;
+mod runtime;
 mod whitelist;
 
 use std::fmt::Debug;
@@ -35,7 +37,9 @@ type Make = fn(Manners) -> Box<dyn Filter>;
 pub(super) const FILTERS: &[Make] = &[
     |_| Box::new(availability::Availability),
     |_| Box::new(health::Health),
+    |_| Box::new(platform::OfPlatform),
     |_| Box::new(plugins::Plugins),
+    |_| Box::new(runtime::Runtime),
     |manners| Box::new(port::Port(manners)),
     |_| Box::new(containerslots::ContainerSlots),
     |_| Box::new(dependency::Dependency),

@@ -17,6 +17,7 @@ pub(super) struct Launch {
     dockerd: PathBuf,
     path: String,
     folder: PathBuf,
+    i686: bool,
 }
 
 impl Launch {
@@ -60,6 +61,7 @@ impl Launch {
         Self {
             args,
             dockerd: programs.join("dockerd"),
+            i686: spec.i686,
             path: format!("{}:{PATH}", programs.display()),
             folder: folder.to_owned(),
         }
@@ -76,8 +78,15 @@ impl Launch {
         let errors = output.try_clone().map_err(Error::file(&log))?;
         // A killed dockerd leaves it, and a new process may have got the same number.
         fs::remove_file(self.folder.join("pid")).ok();
-        machine
-            .command(&self.dockerd)
+        let mut command = match self.i686 {
+            // Takes the process over, as all on the way do.
+            true => machine.command(Path::new("setarch")),
+            false => machine.command(&self.dockerd),
+        };
+        if self.i686 {
+            command.arg("i686").arg(&self.dockerd);
+        }
+        command
             .args(&self.args)
             .env("PATH", &self.path)
             .stdin(Stdio::null())

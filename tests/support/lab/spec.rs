@@ -37,6 +37,8 @@ pub(crate) struct EngineSpec {
     pub(crate) tls: Option<TlsFiles>,
     /// A small disk of its own for the engine's data, in MiB; the machine's disk when there is none.
     pub(crate) disk_mib: Option<u32>,
+    /// Whether the kernel tells its programs that the machine is an i686.
+    pub(crate) i686: bool,
     /// More arguments for dockerd, `--live-restore` for instance.
     pub(crate) args: Vec<String>,
 }
@@ -61,6 +63,7 @@ impl EngineSpec {
             labels: Vec::new(),
             tls: None,
             disk_mib: None,
+            i686: false,
             args: Vec::new(),
         }
     }
@@ -80,6 +83,12 @@ impl EngineSpec {
     /// Gives it a disk of its own of this size.
     pub(crate) fn disk(mut self, mib: u32) -> Self {
         self.disk_mib = Some(mib);
+        self
+    }
+
+    /// Makes it, for all that it can tell, a machine of 32 bits.
+    pub(crate) fn i686(mut self) -> Self {
+        self.i686 = true;
         self
     }
 

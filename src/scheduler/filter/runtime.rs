@@ -1,0 +1,26 @@
+//! Nodes that have the runtime.
+
+use super::Filter;
+use crate::model::Node;
+use crate::scheduler::{Refusal, Request};
+
+/// Admits nodes whose engine has the runtime that is asked for (`--runtime`), where some engine has it.
+#[derive(Debug)]
+pub(super) struct Runtime;
+
+impl Filter for Runtime {
+    fn name(&self) -> &'static str {
+        "runtime"
+    }
+
+    fn check(&self, request: &Request, node: &Node) -> Result<(), Refusal> {
+        match &request.runtime {
+            Some(wanted) if !node.has_runtime(wanted) => Err(Refusal::new(
+                format!("lacks the runtime {wanted}"),
+                format!("not on {}", node.name),
+                format!("[runtime {wanted}]"),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
