@@ -16,6 +16,7 @@ pub mod monitor;
 mod probe;
 mod pulse;
 mod rounds;
+mod stale;
 
 use std::sync::Arc;
 use std::time::Duration;

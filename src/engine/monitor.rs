@@ -3,7 +3,6 @@
 //! Two helpers do the waiting so that nothing blocks the owner: one asks every few seconds whether the engine
 //! answers, one follows its events. The owner reads anew what they report and publishes an immutable node.
 
-use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -20,7 +19,8 @@ use super::inventory::Inventory;
 use super::probe::{API_NEWEST, spoken};
 use super::pulse::Pulse;
 use super::rounds::{self, Answered};
-use super::{Client, Command, Engine, Error, Order, Refresh};
+use super::stale::Pending;
+use super::{Client, Command, Engine, Error};
 use crate::model::event::Event;
 use crate::model::{Health, Manners, Node};
 
@@ -112,18 +112,6 @@ struct Monitor {
     account: Account,
     reopen: Arc<Notify>,
     pending: Pending,
-}
-
-/// What has to be done before the next publication.
-#[derive(Default)]
-struct Pending {
-    everything: bool,
-    containers: HashSet<Arc<str>>,
-    images: bool,
-    networks: bool,
-    volumes: bool,
-    changed: bool,
-    waiting: Vec<Order>,
 }
 
 impl Monitor {
@@ -259,55 +247,10 @@ impl Monitor {
             }
             News::Lost => poke.notify_one(),
             News::Event(event) => {
-                self.mark(&event);
+                let (inventory, breaker) = (&mut self.inventory, &mut self.breaker);
+                self.pending.mark(&event, inventory, breaker);
                 self.account.take(event);
             }
-        }
-    }
-
-    /// Notes what an event makes stale.
-    fn mark(&mut self, event: &Event) {
-        let action = event.action.split(':').next().unwrap_or_default();
-        // A create that fails ends with a destroy too, of a container that never was: that frees nothing.
-        let freed = match (event.kind.as_str(), action) {
-            ("container", "destroy") => self.inventory.has_container(&event.actor),
-            (_, action) => matches!(action, "destroy" | "delete" | "remove" | "prune"),
-        };
-        if freed {
-            self.pending.changed |= self.breaker.freed();
-        }
-        match (event.kind.as_str(), action) {
-            ("container", "destroy") => {
-                self.inventory.remove_container(&event.actor);
-                self.pending.containers.remove(event.actor.as_str());
-                self.pending.changed = true;
-            }
-            // These change nothing that lists show.
-            (
-                "container",
-                "exec_create" | "exec_start" | "exec_die" | "exec_detach" | "attach" | "detach"
-                | "top" | "resize" | "export" | "archive-path" | "extract-to-dir" | "copy" | "kill",
-            ) => {}
-            ("container", "commit") => self.pending.images = true,
-            ("container", _) => {
-                self.pending.containers.insert(event.actor.as_str().into());
-            }
-            ("image", action) => {
-                let tag = event.attributes.get("name").filter(|_| action == "tag");
-                tag.into_iter().for_each(|tag| self.inventory.tagged(tag));
-                self.pending.images = true;
-            }
-            ("network", "connect" | "disconnect") => {
-                self.pending.networks = true;
-                if let Some(id) = event.attributes.get("container") {
-                    self.pending.containers.insert(id.as_str().into());
-                }
-            }
-            ("network", _) => self.pending.networks = true,
-            ("volume", "mount" | "unmount") => {}
-            ("volume", _) => self.pending.volumes = true,
-            ("plugin", _) => self.pending.everything = true,
-            _ => {}
         }
     }
 
@@ -336,16 +279,7 @@ impl Monitor {
                 return;
             }
         };
-        match &order.what {
-            Refresh::Container(id) => {
-                self.pending.containers.insert(Arc::clone(id));
-            }
-            Refresh::All => self.pending.everything = true,
-            Refresh::Images => self.pending.images = true,
-            Refresh::Networks => self.pending.networks = true,
-            Refresh::Volumes => self.pending.volumes = true,
-        }
-        self.pending.waiting.push(order);
+        self.pending.order(order);
     }
 
     /// Reads anew what is stale.
