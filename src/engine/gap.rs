@@ -63,8 +63,10 @@ impl Account {
         };
         held.push(event);
         if held.len() > HELD {
+            // Before the first list no container is known, so that none can be missed.
+            let missing = self.ledger.since().is_some();
             for event in std::mem::take(held) {
-                self.ledger.tell(event, true, &mut self.told);
+                self.ledger.tell(event, missing, &mut self.told);
             }
         }
     }
@@ -120,5 +122,58 @@ impl Account {
         let (listed, at) = (&gap.listed, gap.listed_at);
         let (ledger, told) = (&mut self.ledger, &mut self.told);
         ledger.settle(&gap.before, listed, at, current, told);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::ledger::SYNTHETIC;
+    use crate::model::{Container, container::RunState};
+
+    /// A running container.
+    fn running(id: &str) -> Arc<Container> {
+        Arc::new(Container {
+            id: id.into(),
+            state: RunState {
+                status: "running".into(),
+                started_at: Some(jiff::Timestamp::from_nanosecond(5).unwrap()),
+                ..RunState::default()
+            },
+            ..Container::default()
+        })
+    }
+
+    #[test]
+    fn what_overflows_before_the_first_list_needs_no_beginning() {
+        let mut account = Account::default();
+        account.opened(&Containers::default());
+        let count = HELD + 4;
+        for number in 0..count {
+            let action = if number / 10 % 2 == 0 { "die" } else { "start" };
+            account.take(Event {
+                kind: "container".into(),
+                action: action.into(),
+                actor: format!("old{}", number % 10),
+                time_nano: 100 + i64::try_from(number).unwrap(),
+                ..Event::default()
+            });
+        }
+        assert_eq!(account.told.len(), HELD + 1, "the rest is held");
+        let mut listed = Containers::default();
+        (0..10).for_each(|n| listed.insert(running(&format!("old{n}"))));
+        listed.insert(running("quiet"));
+        account.resume(Vec::new(), &listed, 10_000);
+        assert_eq!(account.told.len(), count);
+        // Nor does the next gap find anything missing.
+        account.opened(&listed);
+        account.resume(Vec::new(), &listed, 20_000);
+        account.settle(&listed);
+        let told = account.told.iter();
+        let made_up = told.filter(|e| e.attributes.contains_key(SYNTHETIC));
+        assert_eq!(made_up.count(), 0);
+        assert_eq!(account.told.len(), count);
     }
 }

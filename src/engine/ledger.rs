@@ -68,9 +68,9 @@ impl Life {
 /// The account of one engine.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    /// The newest time of an event; 0 before the stream was open for the first time.
+    /// The newest time of an event.
     newest: i64,
-    /// When the stream was open for the first time; what is older is nobody's loss.
+    /// When the first list was made after the stream was opened, 0 before; what is older is nobody's loss.
     first: i64,
     seen: HashSet<(i64, String, String)>,
     order: VecDeque<(i64, String, String)>,
@@ -84,6 +84,10 @@ impl Ledger {
     pub(crate) fn begin(&mut self, now: i64, containers: &Containers) {
         (self.newest, self.first) = (self.newest.max(now), now);
         for container in containers.iter() {
+            // Listed while its end was on its way.
+            if self.is_gone(&container.id) {
+                continue;
+            }
             let times = times(&container.state);
             self.lives
                 .entry(container.id.to_string())
@@ -91,9 +95,9 @@ impl Ledger {
         }
     }
 
-    /// Returns from when on a broken stream is to be read again; `None` before it was ever open.
+    /// Returns from when on a broken stream is to be read again; `None` before [`Ledger::begin`].
     pub(crate) fn since(&self) -> Option<i64> {
-        (self.newest > 0).then(|| (self.newest - MARGIN_NANO).max(self.first))
+        (self.first > 0).then(|| (self.newest - MARGIN_NANO).max(self.first))
     }
 
     /// Forgets what was made up for an earlier gap: its events come no more.
@@ -139,7 +143,7 @@ impl Ledger {
         out: &mut Vec<Event>,
     ) {
         for container in listed.iter() {
-            if !self.gone.iter().any(|id| **id == *container.id) {
+            if !self.is_gone(&container.id) {
                 self.settle_one(container, listed_at, current, out);
             }
         }
@@ -198,9 +202,14 @@ impl Ledger {
         }
     }
 
+    /// Tells whether the container's removal was told.
+    fn is_gone(&self, id: &str) -> bool {
+        self.gone.iter().any(|gone| gone == id)
+    }
+
     /// Returns the steps that must have been before this one.
     fn missing_before(&self, id: &str, step: Step) -> Vec<Step> {
-        if self.gone.iter().any(|gone| gone == id) {
+        if self.is_gone(id) {
             return Vec::new();
         }
         match (self.lives.get(id), step) {
@@ -234,7 +243,7 @@ impl Ledger {
             return;
         }
         // An end that is told after the removal brings nothing back to life.
-        if self.gone.iter().any(|gone| gone == id) {
+        if self.is_gone(id) {
             return;
         }
         let life = self.lives.entry(id.to_owned()).or_default();
