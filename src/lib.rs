@@ -46,7 +46,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use config::Config;
@@ -94,7 +94,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let pause = config.discovery.heartbeat.min(REOPEN);
     tokio::spawn(discover(discovery, found, pause));
 
-    let (events, _) = broadcast::channel(EVENTS);
+    let feed = engine::Feed::new(EVENTS);
     let (publish, members) = watch::channel(Arc::default());
     let watch_with = cluster::members::Watch {
         dialer: net::dial::Dialer {
@@ -109,10 +109,10 @@ pub async fn run(config: Config) -> Result<(), RunError> {
             refresh: config.refresh_min..=config.refresh_max,
             ..engine::Settings::default()
         },
-        events: events.clone(),
+        feed: feed.clone(),
     };
     tokio::spawn(cluster::members::run(discovered, watch_with, publish));
-    let cluster = cluster::Cluster::new(members, scheduler, events);
+    let cluster = cluster::Cluster::new(members, scheduler, feed);
     let api = api::Api::new(cluster, settings(&config));
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;

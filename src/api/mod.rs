@@ -309,7 +309,7 @@ impl Api {
             manners: self.cluster.manners(),
             strategy: scheduler.strategy_name().to_owned(),
             filters: filters.map(str::to_owned).collect(),
-            event_listeners: self.cluster.subscribers(),
+            event_listeners: self.cluster.feed().listeners(),
             http_proxy: env("HTTP_PROXY"),
             https_proxy: env("HTTPS_PROXY"),
             no_proxy: env("NO_PROXY"),

@@ -1,6 +1,6 @@
 //! Events of all engines as one stream: history first, in the order of time, then what happens now.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ impl Reader {
         Self {
             history: Vec::new().into_iter(),
             told: HashSet::new(),
-            live: cluster.subscribe(),
+            live: cluster.feed().subscribe(),
         }
     }
 
@@ -40,21 +40,22 @@ impl Reader {
         let members = cluster.members();
         let asked = members.healthy().map(|(node, engine)| {
             let (node, engine) = (Arc::clone(node), engine.clone());
-            async move {
-                let asked = engine::history(&engine, &node, since, until, HISTORY_DEADLINE);
-                (node.facts.skew_nano(), asked.await)
-            }
+            async move { engine::history(&engine, &node, since, until, HISTORY_DEADLINE).await }
         });
         let mut past = Vec::new();
-        for (skew, result) in join_all(asked).await {
+        for result in join_all(asked).await {
             match result {
-                Ok(events) => past.extend(events.into_iter().map(|e| (e.time_nano - skew, e))),
+                Ok(events) => past.extend(events),
                 Err(error) => tracing::warn!(%error, "no event history from an engine"),
             }
         }
         // By one clock: those of the engines may differ.
-        past.sort_by_key(|(at, _)| *at);
-        let history: Vec<_> = past.into_iter().map(|(_, event)| Arc::new(event)).collect();
+        let nodes = members.view.nodes().iter();
+        let skews: HashMap<_, _> = nodes
+            .map(|node| (Arc::clone(&node.key), node.facts.skew_nano()))
+            .collect();
+        let until = until.unwrap_or(i64::MAX);
+        let history = cluster.feed().complete(past, &skews, since, until);
         self.told = history.iter().map(|e| key(e)).collect();
         self.history = history.into_iter();
         self

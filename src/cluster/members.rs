@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::engine::{Client, Engine, Settings, monitor};
-use crate::model::event::Event;
+use crate::engine::{Client, Engine, Feed, Settings, monitor};
 use crate::model::node::Health;
 use crate::model::{ClusterView, Node};
 use crate::net::addr::Addr;
@@ -48,7 +47,7 @@ pub struct Watch {
     /// How closely they are watched.
     pub settings: Settings,
     /// Where their events go.
-    pub events: broadcast::Sender<Arc<Event>>,
+    pub feed: Feed,
 }
 
 /// Follows `discovered` for ever and publishes each change; the only writer of `publish`.
@@ -120,7 +119,7 @@ fn adopt(
         let (engine, task) = monitor::start(
             client,
             watch_with.settings.clone(),
-            watch_with.events.clone(),
+            watch_with.feed.clone(),
         );
         running.insert(key, (engine.clone(), task));
         started.push(engine);

@@ -24,15 +24,14 @@ pub mod transfer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use error::Error;
 pub use members::Members;
 
-use crate::engine::{Engine, Refresh};
+use crate::engine::{Engine, Feed, Refresh};
 use crate::model::Manners;
-use crate::model::event::Event;
 use crate::scheduler::Scheduler;
 
 /// How long a request waits for the view to show what it just did.
@@ -49,17 +48,13 @@ pub struct Cluster {
     execs: execs::Execs,
     builds: builds::Builds,
     transfers: transfer::Transfers,
-    events: broadcast::Sender<Arc<Event>>,
+    feed: Feed,
     started: Instant,
 }
 
 impl Cluster {
     /// Makes the cluster over a published membership.
-    pub fn new(
-        members: watch::Receiver<Arc<Members>>,
-        scheduler: Scheduler,
-        events: broadcast::Sender<Arc<Event>>,
-    ) -> Self {
+    pub fn new(members: watch::Receiver<Arc<Members>>, scheduler: Scheduler, feed: Feed) -> Self {
         Self {
             members,
             scheduler: Arc::new(scheduler),
@@ -67,7 +62,7 @@ impl Cluster {
             execs: execs::Execs::default(),
             builds: builds::Builds::default(),
             transfers: transfer::Transfers::default(),
-            events,
+            feed,
             started: Instant::now(),
         }
     }
@@ -119,14 +114,9 @@ impl Cluster {
         &self.transfers
     }
 
-    /// Subscribes to the events of all engines from now on.
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
-        self.events.subscribe()
-    }
-
-    /// Returns how many clients follow events.
-    pub fn subscribers(&self) -> usize {
-        self.events.receiver_count()
+    /// Returns where the events of all engines go.
+    pub fn feed(&self) -> &Feed {
+        &self.feed
     }
 
     /// Reads the images of nodes anew to which tunnels of builders lead: nothing tells when a build in one has ended.

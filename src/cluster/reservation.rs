@@ -284,9 +284,10 @@ fn ahead(node: &Node, reserved: &[(u64, Arc<Container>)], request: &Request) -> 
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::{broadcast, watch};
+    use tokio::sync::watch;
 
     use super::*;
+    use crate::engine::Feed;
     use crate::model::{ClusterView, Health, Manners, SWARM_ID_LABEL};
     use crate::scheduler::Scheduler;
 
@@ -305,7 +306,7 @@ mod tests {
         };
         let (_, members) = watch::channel(Arc::new(members));
         let scheduler = Scheduler::new("spread", None, Manners::Engine).unwrap();
-        Cluster::new(members, scheduler, broadcast::channel(1).0)
+        Cluster::new(members, scheduler, Feed::new(1))
     }
 
     fn container(identity: &str) -> Arc<Container> {

@@ -18,6 +18,8 @@ use crate::model::event::Event;
 use crate::model::raw::{Object, quote};
 use crate::net::body;
 
+/// The type of events of the cluster itself, by classic's name.
+pub(crate) const CLUSTER: &str = "swarm";
 /// How far an engine's present may be from what we take it for: what its clock was seen to differ by is measured over the
 /// network.
 const CLOCK_MARGIN_NANO: i64 = 200_000_000;
@@ -177,7 +179,7 @@ pub(crate) fn of_engine(action: &str) -> Event {
     let json = serde_json::json!({
         "status": action,
         "from": "swarm",
-        "Type": "swarm",
+        "Type": CLUSTER,
         "Action": action,
         "Actor": {"ID": "", "Attributes": {}},
         "scope": "swarm",
@@ -185,10 +187,11 @@ pub(crate) fn of_engine(action: &str) -> Event {
         "timeNano": at,
     });
     Event {
-        kind: "swarm".to_owned(),
+        kind: CLUSTER.to_owned(),
         action: action.to_owned(),
         scope: "swarm".to_owned(),
         time_nano: at,
+        made_up: true,
         json: json.to_string().into(),
         ..Event::default()
     }
@@ -247,6 +250,7 @@ pub(crate) fn parse(json: &Bytes) -> serde_json::Result<Event> {
         attributes: told.actor.attributes.unwrap_or_default(),
         scope: told.scope,
         time_nano: told.time_nano,
+        made_up: false,
         json: json.clone(),
     })
 }

@@ -23,7 +23,7 @@ const OF_ONE_EVENT: [&str; 5] = ["exitCode", "execDuration", "execID", "signal",
 
 /// A step of a container's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Step {
+pub(crate) enum Step {
     Create,
     Start,
     Die,
@@ -31,7 +31,8 @@ enum Step {
 }
 
 impl Step {
-    fn of(event: &Event) -> Option<Self> {
+    /// Returns the step that an event tells of.
+    pub(crate) fn of(event: &Event) -> Option<Self> {
         match (event.kind.as_str(), event.action.as_str()) {
             ("container", "create") => Some(Self::Create),
             ("container", "start") => Some(Self::Start),
@@ -323,6 +324,7 @@ fn synthetic(id: &str, step: Step, at: i64, attributes: &BTreeMap<String, String
         attributes,
         scope: "local".to_owned(),
         time_nano: at,
+        made_up: true,
         json: json.to_string().into(),
         ..Event::default()
     }

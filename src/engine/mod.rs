@@ -8,6 +8,7 @@ mod breaker;
 pub mod client;
 pub mod error;
 mod events;
+mod feed;
 mod fetch;
 mod gap;
 mod inventory;
@@ -28,6 +29,7 @@ pub use breaker::exhausted;
 pub use client::Client;
 pub use error::Error;
 pub use events::history;
+pub use feed::Feed;
 pub use monitor::Settings;
 
 use crate::model::Node;

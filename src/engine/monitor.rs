@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::breaker::Breaker;
 use super::events::{self, News};
+use super::feed::Feed;
 use super::fetch::Fetch;
 use super::gap::Account;
 use super::inventory::Inventory;
@@ -64,11 +65,7 @@ impl Default for Settings {
 }
 
 /// Starts watching an engine; the watch ends when the handle that comes with it is dropped.
-pub fn start(
-    client: Client,
-    settings: Settings,
-    events: broadcast::Sender<Arc<Event>>,
-) -> (Engine, AbortOnDropHandle<()>) {
+pub fn start(client: Client, settings: Settings, feed: Feed) -> (Engine, AbortOnDropHandle<()>) {
     let pulse = Pulse::new(settings.failures, settings.slow_after);
     let key = Arc::clone(client.key());
     let mut inventory = Inventory::new(key, settings.overcommit, settings.manners);
@@ -86,7 +83,7 @@ pub fn start(
         pulse,
         breaker: Breaker::new(),
         publish,
-        subscribers: events,
+        feed,
         stream: None,
         api: Arc::default(),
         account: Account::default(),
@@ -105,7 +102,7 @@ struct Monitor {
     pulse: Pulse,
     breaker: Breaker,
     publish: watch::Sender<Arc<Node>>,
-    subscribers: broadcast::Sender<Arc<Event>>,
+    feed: Feed,
     stream: Option<AbortOnDropHandle<()>>,
     /// The version that the stream is opened with, as minor number.
     api: Arc<AtomicU16>,
@@ -406,8 +403,7 @@ impl Monitor {
         }
         for mut event in self.account.told.drain(..) {
             events::decorate(&mut event, &node);
-            // Without subscribers there is nobody to tell.
-            let _ = self.subscribers.send(Arc::new(event));
+            self.feed.tell(event, node.facts.skew_nano());
         }
     }
 }

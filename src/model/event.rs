@@ -22,6 +22,8 @@ pub struct Event {
     pub scope: String,
     /// Nanoseconds since the Unix epoch, by the engine's clock.
     pub time_nano: i64,
+    /// Whether it is ours: no engine told it.
+    pub made_up: bool,
     /// The event as JSON, node attributes added, without a newline.
     pub json: Bytes,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{SOON, STEPS, Scene, lives};
+use super::{SOON, STEPS, Scene, lives, now};
 use crate::support::caller::{Caller, encoded, on};
 use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Engine, Lab, Spec, eventually};
@@ -159,10 +159,41 @@ fn streams_that_break_again_and_again_lose_and_repeat_nothing() {
     assert_eq!(made_up.count(), 0);
 }
 
+/// Makes an engine forget what it remembers.
+fn forget(engine: &Caller) {
+    for number in 0..NOISE {
+        let volume = json!({"Name": format!("noise{number}")});
+        engine.post_json("/volumes/create", &volume).expect(201);
+        engine
+            .delete(&format!("/volumes/noise{number}"))
+            .expect(204);
+    }
+}
+
+/// Fails unless what happened since is told again, to who asks now, as expected and in order.
+fn expect_again(scene: &Scene, since: &str, expected: &BTreeMap<String, Vec<&str>>) {
+    eventually(SOON, || {
+        let again: Vec<Value> = scene
+            .follow(&format!("?since={since}&until={}", now()))
+            .collect();
+        let of_node = |e: &&Value| e["Actor"]["Attributes"]["node.name"] == "node1";
+        let times = again.iter().filter(of_node).map(|e| e["timeNano"].as_i64());
+        assert!(times.is_sorted(), "{again:?}");
+        let lives = lives(&again);
+        let of = |id: &String| lives.get(id).cloned().unwrap_or_default();
+        match expected.iter().all(|(id, steps)| of(id) == *steps) {
+            true => Ok(()),
+            false => Err(again),
+        }
+    })
+    .unwrap();
+}
+
 #[test]
 fn what_an_engine_forgot_in_a_gap_is_made_up_and_marked() {
     let (scene, relays) = before_relays();
     let (caller, node) = (&scene.caller, scene.lab.engine("node1"));
+    let since = now();
     let events = scene.follow("");
     let (ends, goes) = (
         caller.run_on("node1", "ends"),
@@ -186,18 +217,12 @@ fn what_an_engine_forgot_in_a_gap_is_made_up_and_marked() {
         false => Err(()),
     })
     .unwrap();
-    for number in 0..NOISE {
-        let volume = json!({"Name": format!("noise{number}")});
-        direct.post_json("/volumes/create", &volume).expect(201);
-        direct
-            .delete(&format!("/volumes/noise{number}"))
-            .expect(204);
-    }
+    forget(&direct);
     relays[1].allow();
 
     let expected = BTreeMap::from([
         (ends.clone(), vec!["create", "start", "die"]),
-        (goes, STEPS.to_vec()),
+        (goes.clone(), STEPS.to_vec()),
         (comes.clone(), vec!["create", "start"]),
     ]);
     let seen = expect(&scene, events, &expected);
@@ -212,6 +237,17 @@ fn what_an_engine_forgot_in_a_gap_is_made_up_and_marked() {
     assert_eq!(die["node.name"], "node1");
     assert_eq!(one(&comes, "start")["flotilla.synthetic"], "true");
     assert_eq!(one(&ends, "start")["flotilla.synthetic"], Value::Null);
+
+    // Who asks later is told the same, among what the engine remembers.
+    caller
+        .post(&format!("/containers/{ends}/start"))
+        .expect(204);
+    let told_again = BTreeMap::from([
+        (ends, vec!["die", "start"]),
+        (goes, vec!["die", "destroy"]),
+        (comes, vec!["create", "start"]),
+    ]);
+    expect_again(&scene, &since, &told_again);
 }
 
 #[test]
