@@ -39,6 +39,9 @@ impl Members {
     }
 }
 
+/// Engines with their monitors, by node key.
+type Running = BTreeMap<Arc<str>, (Engine, AbortOnDropHandle<()>)>;
+
 /// What a monitor needs to watch an engine.
 #[derive(Clone, Debug)]
 pub struct Watch {
@@ -56,17 +59,20 @@ pub async fn run(
     watch_with: Watch,
     publish: watch::Sender<Arc<Members>>,
 ) {
-    let mut running: BTreeMap<Arc<str>, (Engine, AbortOnDropHandle<()>)> = BTreeMap::new();
+    let mut running = Running::new();
     let mut changes = FuturesUnordered::new();
     let (mut open, mut discovered_once, mut settled) = (true, false, false);
     loop {
+        let mut left = Vec::new();
         tokio::select! {
             changed = discovered.changed(), if open => {
                 // A source that ended leaves its last set in force.
                 open = changed.is_ok();
                 discovered_once |= open;
                 let addrs = discovered.borrow_and_update().clone();
-                for engine in adopt(&mut running, addrs, &watch_with) {
+                let wanted = addrs.into_iter().map(|a| (a.to_string().into(), a)).collect();
+                left = release(&mut running, &wanted);
+                for engine in adopt(&mut running, wanted, &watch_with) {
                     changes.push(next_change(engine.subscribe()));
                 }
             }
@@ -89,26 +95,32 @@ pub async fn run(
             engines: handles(&running),
             settled,
         }));
+        // Once the view is without them: a reader of the event finds them in no list.
+        left.iter().for_each(|node| watch_with.feed.left(node));
     }
 }
 
-/// Starts monitors for new addresses and ends those of addresses that are gone; returns the new engines.
-fn adopt(
-    running: &mut BTreeMap<Arc<str>, (Engine, AbortOnDropHandle<()>)>,
-    addrs: BTreeSet<Addr>,
-    watch_with: &Watch,
-) -> Vec<Engine> {
-    let wanted: BTreeMap<Arc<str>, Addr> = addrs
-        .into_iter()
-        .map(|a| (a.to_string().into(), a))
-        .collect();
-    running.retain(|key, _| {
+/// Ends the monitors of addresses that are gone; returns the nodes of those that answered until now.
+fn release(running: &mut Running, wanted: &BTreeMap<Arc<str>, Addr>) -> Vec<Arc<Node>> {
+    let mut left = Vec::new();
+    running.retain(|key, (engine, _)| {
         let stays = wanted.contains_key(key);
         if !stays {
             tracing::info!(node = %key, "engine removed from discovery");
+            // Of the others their monitors have told.
+            left.extend(Some(engine.node()).filter(|node| node.health.is_healthy()));
         }
         stays
     });
+    left
+}
+
+/// Starts monitors for new addresses; returns the new engines.
+fn adopt(
+    running: &mut Running,
+    wanted: BTreeMap<Arc<str>, Addr>,
+    watch_with: &Watch,
+) -> Vec<Engine> {
     let mut started = Vec::new();
     for (key, addr) in wanted {
         if running.contains_key(&key) {
@@ -116,11 +128,8 @@ fn adopt(
         }
         tracing::info!(node = %key, "engine discovered");
         let client = Client::new(addr, watch_with.dialer.clone());
-        let (engine, task) = monitor::start(
-            client,
-            watch_with.settings.clone(),
-            watch_with.feed.clone(),
-        );
+        let (engine, task) =
+            monitor::start(client, watch_with.settings.clone(), watch_with.feed.clone());
         running.insert(key, (engine.clone(), task));
         started.push(engine);
     }
@@ -135,9 +144,7 @@ async fn next_change(mut node: watch::Receiver<Arc<Node>>) -> Option<watch::Rece
 }
 
 /// Returns the engines by their nodes' keys.
-fn handles(
-    running: &BTreeMap<Arc<str>, (Engine, AbortOnDropHandle<()>)>,
-) -> BTreeMap<Arc<str>, Engine> {
+fn handles(running: &Running) -> BTreeMap<Arc<str>, Engine> {
     running
         .iter()
         .map(|(key, (engine, _))| (Arc::clone(key), engine.clone()))

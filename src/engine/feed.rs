@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::broadcast;
 
-use super::events::CLUSTER;
+use super::events::{self, CLUSTER};
 use super::ledger::Step;
+use crate::model::Node;
 use crate::model::event::Event;
 
 /// The most bytes of JSON that are kept; the oldest events go first.
@@ -67,6 +68,13 @@ impl Feed {
         }
         // Without listeners there is nobody to tell.
         let _ = self.live.send(event);
+    }
+
+    /// Tells that a node that answered is no longer of the cluster.
+    pub fn left(&self, node: &Node) {
+        let mut event = events::of_engine("engine_disconnect");
+        events::decorate(&mut event, node);
+        self.tell(event, 0);
     }
 
     /// Puts what was made up from `since` to `until` into what engines remember of that time, in the order of time by

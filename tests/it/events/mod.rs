@@ -2,6 +2,7 @@
 
 mod forms;
 mod gaps;
+mod members;
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
