@@ -86,8 +86,8 @@ pub(super) const ROUTES: &[Route] = &[
     row!("GET" "/version" 24 Local system::local::version, "one component for each node beside Flotilla's own"),
     row!("GET" "/info" 24 Local system::local::info, "sums and unions over the nodes, and classic's SystemStatus rows"),
     row!("POST" "/auth" 24 Any system::any::forward),
-    row!("GET" "/events" 24 Stream system::events::stream, "events of all nodes, with node.* attributes; engine_connect, engine_disconnect, engine_reconnect; what an engine forgot is marked flotilla.synthetic"),
-    row!("GET" "/system/df" 25 Merge system::df::df, "of all nodes together; a Warning header names those that did not answer"),
+    row!("GET" "/events" 24 Stream system::events::stream, "events of all nodes, with node.* attributes; engine_connect, engine_disconnect, engine_reconnect; what an engine forgot is made up and marked flotilla.synthetic=true"),
+    row!("GET" "/system/df" 25 Merge system::df::df, "of all nodes together, in the form of the client's version; a Warning header names those that did not answer"),
     row!("GET" "/debug/{}" 24 Refused system::local::no_route, "404: engines would show their memory"),
     // Containers
     row!("GET" "/containers/json" 24 Merge container::read::list, "containers of all nodes; each has its name with the node before it too, the node's address in Ports and the label com.docker.swarm.node.name; the parameters before and since, which engines ignore, count as the filters do"),

@@ -26,14 +26,19 @@ const SEGMENT: &AsciiSet = &CONTROLS
 ///
 /// An unversioned request would get another default on every engine, so there is always a version.
 pub fn versioned(engine: &Engine, api: u16, path: &str, query: &str) -> String {
-    let facts = &engine.node().facts;
-    let api = clamp(api, facts.api_min, facts.api_max);
+    let api = spoken(engine, api);
     let path = utf8_percent_encode(path, SEGMENT);
     if query.is_empty() {
         format!("/v1.{api}{path}")
     } else {
         format!("/v1.{api}{path}?{query}")
     }
+}
+
+/// Returns the API (minor number) that an engine is asked with for a client of `api`.
+pub fn spoken(engine: &Engine, api: u16) -> u16 {
+    let facts = &engine.node().facts;
+    clamp(api, facts.api_min, facts.api_max)
 }
 
 /// Moves a version into an engine's range; an engine that has not told its range gets it as it is.

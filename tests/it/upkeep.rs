@@ -258,6 +258,60 @@ fn disk_usage_is_that_of_all_engines() {
 }
 
 #[test]
+fn disk_usage_is_told_in_the_form_of_the_clients_version() {
+    let (_lab, flotilla) = start(&["--api-version", "1.55"]);
+    let caller = Caller::new(flotilla.addr());
+    for node in NODES {
+        leave(&caller, node, &format!("form-{node}"));
+    }
+    caller.run_on("node1", "runs");
+    let ask = |target: &str| http::call(flotilla.addr(), "GET", target);
+    let usage = |target: &str| {
+        let answer = ask(target);
+        assert_eq!(answer.status(), 200, "{target}: {}", answer.text());
+        answer.json()
+    };
+    let keys = |usage: &Value| -> Vec<String> {
+        let members = usage.as_object().unwrap();
+        members.keys().cloned().collect()
+    };
+    let count = |usage: &Value, key: &str| {
+        let usage = &usage[key];
+        ["TotalCount", "ActiveCount"].map(|c| usage[c].as_u64().unwrap_or_default())
+    };
+    let expected = [
+        ("ImageUsage", "Images", [3, 3]),
+        ("ContainerUsage", "Containers", [4, 1]),
+        ("VolumeUsage", "Volumes", [6, 6]),
+        ("BuildCacheUsage", "BuildCache", [0, 0]),
+    ];
+    let both = usage("/v1.52/system/df");
+    assert_eq!(both["ImageUsage"]["TotalSize"], both["LayersSize"]);
+    let verbose = usage("/v1.55/system/df?verbose=1");
+    assert_eq!(keys(&verbose), expected.map(|(key, ..)| key));
+    for (key, list, counts) in expected {
+        assert_eq!(count(&both, key), counts, "{both}");
+        assert_eq!(count(&verbose, key), counts, "{verbose}");
+        let items = |list: &Value| list.as_array().map_or(0, Vec::len) as u64;
+        assert_eq!(items(&both[list]), counts[0], "{both}");
+        assert_eq!(both[key]["Items"], Value::Null);
+        assert_eq!(items(&verbose[key]["Items"]), counts[0], "{verbose}");
+    }
+
+    let volumes = usage("/v1.55/system/df?type=volume");
+    assert_eq!(keys(&volumes), ["Volumes", "VolumeUsage"]);
+    // Also of the engine of 20.10, which tells everything.
+    let volumes = usage("/v1.51/system/df?type=volume");
+    assert_eq!(volumes["Volumes"].as_array().unwrap().len(), 6);
+    for list in ["Images", "Containers", "BuildCache"] {
+        assert_eq!(volumes[list], Value::Null, "{volumes}");
+    }
+    let refused = ask("/v1.51/system/df?type=nonsense");
+    assert_eq!(refused.status(), 400);
+    assert_eq!(refused.message(), "unknown object type: nonsense");
+}
+
+#[test]
 fn disk_usage_is_told_to_all_who_ask_at_once() {
     let (_lab, flotilla) = start(&[]);
     // An engine of 20.10 takes one question at a time, whatever is asked.

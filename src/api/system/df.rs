@@ -1,7 +1,7 @@
 //! `GET /system/df`: the disk usage of all nodes, added up.
 //!
-//! Engines walk their whole store for it, so each does it once for all who ask at the same time, and one that takes too
-//! long is left out and named in a `Warning` header.
+//! Engines walk their whole store for it, so each does it once for all who ask the same at the same time, and one that
+//! takes too long is left out and named in a `Warning` header.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
+use super::df_form::Wish;
 use crate::api::broadcast::{self, Asked, Done, Said};
 use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
@@ -18,8 +19,9 @@ use crate::cluster::flight::Flights;
 use crate::engine::{self, Engine};
 use crate::model::orders::ORDERS_LABEL;
 use crate::net::body;
+use crate::proxy::target;
 
-/// How long an engine may take.
+/// How long an engine may take, the questions before this one included.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Nodes that are asked at once.
 const AT_ONCE: usize = 32;
@@ -27,7 +29,7 @@ const AT_ONCE: usize = 32;
 /// Where a volume's node stands until all are together.
 const NODE: &str = "flotilla.node";
 
-/// A question: node, version and query.
+/// A question: node, the version it is asked with, and what.
 type Question = (Arc<str>, u16, String);
 
 /// Questions under way; clones share them.
@@ -42,8 +44,45 @@ pub(in crate::api) struct Usage {
 type Turn = Arc<tokio::sync::Mutex<()>>;
 
 impl Usage {
+    /// Does `work` for all who ask the same now, once the node's questions before it are done.
+    async fn ask<F>(
+        &self,
+        question: Question,
+        work: impl FnOnce() -> F,
+    ) -> Result<Said, engine::Error>
+    where
+        F: Future<Output = Result<Said, engine::Error>> + Send + 'static,
+    {
+        let node = Arc::clone(&question.0);
+        let turn = self.turn(&node);
+        let late = engine::Error::Timeout {
+            node: node.to_string(),
+            after: DEADLINE,
+        };
+        let flight = || {
+            let work = work();
+            async move {
+                let work = async {
+                    let _turn = turn.lock().await;
+                    work.await
+                };
+                let said = tokio::time::timeout(DEADLINE, work).await;
+                said.unwrap_or(Err(late))
+            }
+        };
+        let outcome = self.flights.join(question, flight).await;
+        outcome.unwrap_or_else(|| {
+            Err(engine::Error::Broken {
+                node: node.to_string(),
+                reason: "the question was broken off".to_owned(),
+            })
+        })
+    }
+
     fn turn(&self, node: &Arc<str>) -> Turn {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of nodes that nobody asks now nothing is kept: they may be gone for good.
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
         Arc::clone(turns.entry(Arc::clone(node)).or_default())
     }
 }
@@ -51,9 +90,11 @@ impl Usage {
 /// Adds up what all nodes use.
 pub(in crate::api) async fn df(call: Call) -> Answer {
     let members = call.members();
-    let asked = Asked::from(call);
+    let wish = Arc::new(Wish::parse(&call.query, call.version)?);
+    let mut asked = Asked::from(call);
+    asked.version = wish.api();
     let work = members.view.nodes().iter().map(|node| {
-        let asked = asked.clone();
+        let (asked, wish) = (asked.clone(), Arc::clone(&wish));
         let engine = members.engine(&node.key).cloned();
         async move {
             let engine = engine.filter(|_| node.health.is_healthy());
@@ -62,12 +103,12 @@ pub(in crate::api) async fn df(call: Call) -> Answer {
                 reason: node.health.reason().unwrap_or("not asked yet").to_owned(),
             };
             let result = match engine {
-                Some(engine) => once(asked, engine).await,
+                Some(engine) => once(asked, &wish, engine).await,
                 None => Err(away()),
             };
             Done {
                 node: node.name.clone(),
-                result: result.map(|said| ours(said, &node.name)),
+                result: result.map(|said| ours(said, &wish, &node.name)),
             }
         }
     });
@@ -76,42 +117,31 @@ pub(in crate::api) async fn df(call: Call) -> Answer {
         return Err(Error::Cluster(cluster::Error::NoHealthyNode));
     }
     let done: Vec<Done> = stream::iter(work).buffered(AT_ONCE).collect().await;
-    broadcast::merged(done, tell_apart)
-}
-
-/// Asks one engine, with all who ask the same of it now.
-async fn once(asked: Asked, engine: Engine) -> Result<Said, engine::Error> {
-    let node = Arc::clone(engine.client().key());
-    let usage = asked.api.usage.clone();
-    let key = (Arc::clone(&node), asked.version, asked.query.clone());
-    let turn = usage.turn(&node);
-    let work = || async move {
-        let _turn = turn.lock().await;
-        let answer = asked.one(&engine, &asked.query, body::empty());
-        let answer = tokio::time::timeout(DEADLINE, answer).await;
-        answer.unwrap_or_else(|_| {
-            Err(engine::Error::Timeout {
-                node: engine.client().key().to_string(),
-                after: DEADLINE,
-            })
-        })
-    };
-    let outcome = usage.flights.join(key, work).await;
-    outcome.unwrap_or_else(|| {
-        Err(engine::Error::Broken {
-            node: node.to_string(),
-            reason: "the question was broken off".to_owned(),
-        })
+    broadcast::merged(done, |sum| {
+        tell_apart(sum);
+        wish.finish(sum);
     })
 }
 
-/// Takes out of an engine's answer what is ours, and says of each volume where it is.
-fn ours(said: Said, node: &str) -> Said {
+/// Asks one engine, with all who ask the same of it now.
+async fn once(asked: Asked, wish: &Wish, engine: Engine) -> Result<Said, engine::Error> {
+    let node = Arc::clone(engine.client().key());
+    let api = target::spoken(&engine, asked.version);
+    let query = wish.query(api);
+    let usage = asked.api.usage.clone();
+    let question = (node, api, query.clone());
+    let work = || async move { asked.one(&engine, &query, body::empty()).await };
+    usage.ask(question, work).await
+}
+
+/// Takes out of an engine's answer what is ours or was not asked for, and says of each volume where it is.
+fn ours(said: Said, wish: &Wish, node: &str) -> Said {
     let (status, headers, text) = said;
     let usage = serde_json::from_slice::<Value>(&text);
     let Some(mut usage) = usage.ok().filter(|_| status.is_success()) else {
         return (status, headers, text);
     };
+    wish.cut(&mut usage);
     if let Some(Value::Array(volumes)) = usage.get_mut("Volumes") {
         volumes.retain(|v| v["Labels"].get(ORDERS_LABEL).is_none());
         for volume in volumes {
@@ -142,8 +172,37 @@ fn tell_apart(sum: &mut Value) {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tokio::time::Instant;
 
     use super::*;
+    use crate::api::query::Query;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_behind_others_is_given_up_in_time() {
+        let (usage, started) = (Usage::default(), Instant::now());
+        let question = |node: &str| (Arc::from(node), 41, String::new());
+        let answer = || async {
+            let head = (http::StatusCode::OK, http::HeaderMap::new());
+            Ok((head.0, head.1, "{}".into()))
+        };
+        let turn = usage.turn(&Arc::from("n0"));
+        let before = turn.lock().await;
+        let (first, second, elsewhere) = tokio::join!(
+            usage.ask(question("n0"), answer),
+            usage.ask(question("n0"), answer),
+            usage.ask(question("n1"), answer),
+        );
+        assert_eq!(started.elapsed().as_secs(), DEADLINE.as_secs());
+        for late in [first, second] {
+            let late = late.unwrap_err();
+            assert!(matches!(late, engine::Error::Timeout { .. }), "{late}");
+        }
+        assert!(elsewhere.is_ok());
+        drop(before);
+        drop(turn);
+        assert!(usage.ask(question("n0"), answer).await.is_ok());
+        assert_eq!(usage.turns.lock().unwrap().len(), 1);
+    }
 
     #[test]
     fn volumes_of_one_name_are_told_apart() {
@@ -174,7 +233,8 @@ mod tests {
             http::HeaderMap::new(),
             text.to_string().into(),
         );
-        let (_, _, text) = ours(said, "n0");
+        let wish = Wish::parse(&Query::default(), 41).unwrap();
+        let (_, _, text) = ours(said, &wish, "n0");
         let usage: Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(
             usage,

@@ -3,6 +3,7 @@
 pub mod about;
 pub(super) mod any;
 pub(super) mod df;
+mod df_form;
 mod event_form;
 pub(super) mod events;
 pub mod info;
