@@ -19,21 +19,27 @@ const OBJECTS: [&str; 8] = [
     "volume",
 ];
 
+/// The first API whose clients are told that an image was created.
+const IMAGE_CREATE: u16 = 46;
+
 /// The filters of one client.
 #[derive(Clone, Debug, Default)]
 pub struct EventFilter {
     filters: Filters,
+    /// The API that the client speaks, as minor number.
+    api: u16,
     /// Whether actions are compared by their start: as soon as one of these is asked for, whose events carry details.
     detailed: bool,
 }
 
 impl EventFilter {
-    /// Takes over a client's filters.
-    pub fn new(filters: &Filters) -> Self {
+    /// Takes over the filters of a client that speaks API 1.`api`.
+    pub fn new(filters: &Filters, api: u16) -> Self {
         let detailed = |value| matches!(value, "health_status" | "exec_create" | "exec_start");
         Self {
             detailed: filters.values("event").any(detailed),
             filters: filters.clone(),
+            api,
         }
     }
 
@@ -44,8 +50,11 @@ impl EventFilter {
             true => filters.prefixes("event", &event.action),
             false => filters.exact("event", &event.action),
         };
+        let too_new =
+            self.api < IMAGE_CREATE && (&*event.kind, &*event.action) == ("image", "create");
         let label = |name: &str| event.attributes.get(name).map(String::as_str);
         action
+            && !too_new
             && filters.exact("type", &event.kind)
             && filters.exact("scope", &event.scope)
             && OBJECTS.iter().all(|kind| self.has_object(kind, event))
@@ -153,7 +162,7 @@ mod tests {
     /// Fails unless each filter has its expected effect on its event.
     fn check(cases: &[(&str, &Event, bool)]) {
         for (filters, event, expected) in cases {
-            let filter = EventFilter::new(&Filters::parse(filters).unwrap());
+            let filter = EventFilter::new(&Filters::parse(filters).unwrap(), 51);
             let action = &event.action;
             assert_eq!(filter.matches(event), *expected, "{filters} {action}");
         }
@@ -227,13 +236,24 @@ mod tests {
     }
 
     #[test]
+    fn older_clients_are_not_told_that_an_image_was_created() {
+        let create = event("image", "create", "sha256:ab", &[("name", "x:1")]);
+        let tag = event("image", "tag", "sha256:ab", &[("name", "x:1")]);
+        for (api, expected) in [(41, false), (45, false), (46, true)] {
+            let filter = EventFilter::new(&Filters::default(), api);
+            assert_eq!(filter.matches(&create), expected, "{api}");
+            assert!(filter.matches(&tag) && filter.matches(&start()));
+        }
+    }
+
+    #[test]
     fn nodes_of_swarm_mode_are_found_by_their_start() {
         let update = event("node", "update", "abcdef", &[("name", "worker-1")]);
         for (value, expected) in [("worker", true), ("abc", true), ("x", false)] {
             let mut filters = Filters::default();
             filters.insert("node", value);
             assert_eq!(
-                EventFilter::new(&filters).matches(&update),
+                EventFilter::new(&filters, 51).matches(&update),
                 expected,
                 "{value}"
             );

@@ -20,7 +20,8 @@ pub(in crate::api) async fn stream(call: Call) -> Answer {
     let manners = call.api.cluster.manners();
     let now = jiff::Timestamp::now();
     let window = Window::parse(&call.query, now)?;
-    let filter = EventFilter::new(&Filters::parse(call.query.text("filters"))?);
+    let filters = Filters::parse(call.query.text("filters"))?;
+    let filter = EventFilter::new(&filters, call.version);
     let nano = |t: jiff::Timestamp| i64::try_from(t.as_nanosecond()).unwrap_or(i64::MAX);
     let (since, until) = (window.since.map(nano), window.until.map(nano));
     // As an engine: an end in the past tells what is remembered and ends.
