@@ -15,6 +15,12 @@ const BY_NATURE: &str = "
 - Containers on a bridge network, and those that share a local volume, are on one node.
 - Two images of one name, built or imported on two nodes, are two; the one that the name came to last is meant.
 - An import takes place on one node, since each engine would give the image another ID.
+- An engine remembers its last 256 events, and until it restarts. When the stream from it breaks, what happened meanwhile
+  is read from its memory. Of a gap that is longer, what lists show is made up and marked `flotilla.synthetic=true`: a
+  container's creation, its last start, its last end, its removal. A container that came and went within the gap, and of
+  which the engine remembers no event, is in no list: nobody can know of it, and nothing is told. The same holds for
+  earlier starts and ends, and for what else was forgotten (exec, health, images, networks, volumes).
+- `since` replays what engines remember and what was made up since Flotilla started (the newest 4 MiB).
 ";
 
 /// Writes `docs/differences.md`.
