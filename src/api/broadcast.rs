@@ -90,17 +90,7 @@ impl Asked {
         let target = target::versioned(engine, self.version, &self.path, query);
         let answer = forward(engine, self.head.clone(), request_body, &target).await?;
         let (head, incoming) = answer.into_parts();
-        let silent = async {
-            tokio::time::sleep(engine::SILENCE).await;
-            engine.suspect();
-            engine.lost().await
-        };
-        let text = tokio::select! {
-            biased;
-            text = body::read(incoming, ANSWER_LIMIT) => text,
-            reason = silent => return Err(engine.client().broken(reason)),
-        };
-        let text = text.map_err(|e| engine.client().broken(e.to_string()))?;
+        let text = engine.read(incoming, ANSWER_LIMIT).await?;
         Ok((head.status, head.headers, text))
     }
 

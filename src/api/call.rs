@@ -124,13 +124,14 @@ pub(super) fn whole(
     answer
 }
 
-/// Reads an engine's answer whole and changes its text when the status is a success.
+/// Reads an answer of `engine` whole and changes its text when the status is a success.
 pub(super) async fn changed(
+    engine: &Engine,
     answer: Response<Body>,
     change: impl FnOnce(&str) -> Option<String>,
 ) -> Answer {
     let (head, incoming) = answer.into_parts();
-    let text = body::read(incoming, ANSWER_LIMIT).await?;
+    let text = engine.read(incoming, ANSWER_LIMIT).await?;
     let new = std::str::from_utf8(&text)
         .ok()
         .filter(|_| head.status.is_success())

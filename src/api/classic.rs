@@ -3,11 +3,13 @@
 //! Here answers get its statuses and words, once for all endpoints. Where it did something else than we do, that is
 //! decided where it is done; `docs/compat-classic.md` lists all of it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::StatusCode;
 use serde::de::Error as _;
 
-use super::call::{Answer, Call, changed, no_content};
+use super::call::{Answer, Call, no_content, whole};
 use super::error::Error;
 use super::route::Route;
 use crate::cluster;
@@ -17,12 +19,14 @@ use crate::engine;
 use crate::model::Manners;
 use crate::model::event::Event;
 use crate::model::raw::{Object, quote};
-use crate::net::body;
+use crate::net::body::{self, Body};
 
 /// The API version that it announced, as minor number.
 pub(super) const API: u16 = 40;
-/// The most bytes of an engine's error that are read.
-const ERROR_LIMIT: usize = 1 << 20;
+/// The most bytes of an answer that are read to be changed.
+const ANSWER_LIMIT: usize = 1 << 20;
+/// How long what follows a head may take; engines send both at once.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 /// What its own client put before what an engine said, so that the docker CLI shows it twice.
 const PREFIX: &str = "Error response from daemon: ";
 
@@ -97,13 +101,21 @@ pub(super) async fn answer(route: &Route, call: Call) -> Answer {
     };
     let (status, called) = (answer.status(), (route.method, route.path));
     match called {
-        ("POST", "/containers/create") if status.is_success() => changed(answer, only_id).await,
+        ("POST", "/containers/create") if status.is_success() => {
+            let (head, created) = answer.into_parts();
+            let text = read(created).await?;
+            let id = std::str::from_utf8(&text).ok().and_then(only_id);
+            Ok(whole(
+                head.status,
+                head.headers,
+                id.map_or(text, Into::into),
+            ))
+        }
         ("POST", "/containers/{}/start") if status == StatusCode::NOT_MODIFIED => {
             Ok(no_content(StatusCode::NO_CONTENT))
         }
         _ if CALLS.contains(&called) && (status.is_client_error() || status.is_server_error()) => {
-            let text = body::read(answer.into_body(), ERROR_LIMIT).await?;
-            let message = engine::client::message(&text);
+            let message = engine::client::message(&read(answer.into_body()).await?);
             Err(match called {
                 // It looked at the command itself.
                 (_, "/containers/{}/exec") if status == StatusCode::BAD_REQUEST => {
@@ -114,6 +126,16 @@ pub(super) async fn answer(route: &Route, call: Call) -> Answer {
             })
         }
         _ => Ok(answer),
+    }
+}
+
+/// Reads a short answer, or the error of an engine, which may hang after the head.
+async fn read(answer: Body) -> Result<Bytes, Error> {
+    match tokio::time::timeout(ANSWER_DEADLINE, body::read(answer, ANSWER_LIMIT)).await {
+        Ok(text) => Ok(text?),
+        Err(_) => Err(Error::Fault(
+            "an engine began an answer and does not end it".to_owned(),
+        )),
     }
 }
 

@@ -22,6 +22,7 @@ mod stale;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -33,6 +34,7 @@ pub use feed::Feed;
 pub use monitor::Settings;
 
 use crate::model::Node;
+use crate::net::body::{self, Body};
 
 /// How long an engine may take for a request before it is asked whether it answers at all.
 pub const SILENCE: Duration = Duration::from_secs(3);
@@ -162,6 +164,23 @@ impl Engine {
         tokio::time::sleep(SILENCE).await;
         self.suspect();
         self.lost().await
+    }
+
+    /// Reads the body of an answer of its whole, up to `limit` bytes, as long as the engine answers anything at all: it may
+    /// hang after the head.
+    ///
+    /// # Errors
+    /// The engine broke off or became unhealthy, or sends more.
+    pub async fn read(&self, answer: Body, limit: usize) -> Result<Bytes, Error> {
+        tokio::select! {
+            biased;
+            text = body::read(answer, limit) => text.map_err(|e| self.client.broken(e.to_string())),
+            reason = self.silent() => Err(Error::Lost {
+                node: self.client.key().to_string(),
+                reason,
+                outcome: "",
+            }),
+        }
     }
 
     /// Returns once the engine is no longer healthy, with the reason.

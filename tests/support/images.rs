@@ -2,7 +2,10 @@
 
 #![allow(dead_code, reason = "not every test needs every one")]
 
-use super::lab::{Engine, output};
+use std::time::Duration;
+
+use super::caller::Caller;
+use super::lab::{Engine, eventually, output};
 
 /// Returns the ID that an engine has under a name.
 pub(crate) fn id_on(engine: &Engine, image: &str) -> Option<String> {
@@ -19,6 +22,16 @@ pub(crate) fn has(engine: &Engine, image: &str) -> bool {
 pub(crate) fn count_on(engine: &Engine) -> usize {
     let all = engine.ask("/images/json?all=1").unwrap();
     all.as_array().map_or(0, Vec::len)
+}
+
+/// Waits until Flotilla shows an image that was made past it.
+pub(crate) fn wait_for(flotilla: &Caller, image: &str) {
+    let path = format!("/images/{image}/json");
+    let shown = || match flotilla.get(&path) {
+        answer if answer.status == 200 => Ok(()),
+        answer => Err(answer),
+    };
+    eventually(Duration::from_secs(20), shown).unwrap();
 }
 
 /// Makes an image on one engine, past Flotilla: busybox and bytes that do not compress.

@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -15,7 +15,15 @@ pub(crate) struct Relay {
     heard: Arc<Mutex<Vec<u8>>>,
     delay_ms: Arc<AtomicU64>,
     refused: Arc<Mutex<Option<String>>>,
+    mute: Arc<Mute>,
     open: Arc<Mutex<Vec<Carried>>>,
+}
+
+/// Which answers end with their head.
+#[derive(Debug, Default)]
+struct Mute {
+    mark: Mutex<Option<String>>,
+    met: AtomicUsize,
 }
 
 /// A connection and all that its client sent on it.
@@ -32,6 +40,8 @@ impl Relay {
         let held = Arc::clone(&delay_ms);
         let refused = Arc::new(Mutex::new(None::<String>));
         let refuses = Arc::clone(&refused);
+        let mute = Arc::<Mute>::default();
+        let mutes = Arc::clone(&mute);
         let open = Arc::<Mutex<Vec<Carried>>>::default();
         let carries = Arc::clone(&open);
         thread::spawn(move || {
@@ -45,8 +55,13 @@ impl Relay {
                 let end = client.try_clone().unwrap();
                 let known = (Arc::clone(&carried), end.try_clone().unwrap());
                 carries.lock().unwrap().push(known);
+                let muted = Arc::<AtomicBool>::default();
+                let to_mute = Arc::clone(&muted);
+                let mutes = Arc::clone(&mutes);
+                let asks = Arc::clone(&mutes);
                 thread::spawn(move || {
                     copy(client, engine, |bytes| {
+                        to_mute.store(asks.is_meant(bytes), Ordering::Relaxed);
                         carried.lock().unwrap().extend_from_slice(bytes);
                         keep.lock().unwrap().extend_from_slice(bytes);
                         let refused = refuses.lock().unwrap();
@@ -55,12 +70,17 @@ impl Relay {
                             // It may be closed already.
                             let _ = end.shutdown(Shutdown::Both);
                         }
+                        bytes.len()
                     });
                 });
                 let held = Arc::clone(&held);
                 thread::spawn(move || {
-                    copy(back.0, back.1, |_| {
+                    copy(back.0, back.1, |bytes| {
                         thread::sleep(Duration::from_millis(held.load(Ordering::Relaxed)));
+                        match muted.load(Ordering::Relaxed) {
+                            true => mutes.head(bytes),
+                            false => bytes.len(),
+                        }
                     });
                 });
             }
@@ -70,6 +90,7 @@ impl Relay {
             heard,
             delay_ms,
             refused,
+            mute,
             open,
         }
     }
@@ -82,6 +103,22 @@ impl Relay {
     /// Lets everything through again.
     pub(crate) fn allow(&self) {
         *self.refused.lock().unwrap() = None;
+    }
+
+    /// Passes of answers to requests that hold `mark` the head alone from now on, as of an engine that hangs after it.
+    pub(crate) fn mute(&self, mark: &str) {
+        *self.mute.mark.lock().unwrap() = Some(mark.to_owned());
+    }
+
+    /// Returns how many answers ended with their head.
+    pub(crate) fn muted(&self) -> usize {
+        self.mute.met.load(Ordering::Relaxed)
+    }
+
+    /// Returns how often requests held `mark`.
+    pub(crate) fn count(&self, mark: &str) -> usize {
+        let heard = self.heard.lock().unwrap();
+        String::from_utf8_lossy(&heard).matches(mark).count()
     }
 
     /// Closes every connection on which a request held `mark`; new ones are let through.
@@ -119,15 +156,36 @@ impl Relay {
     }
 }
 
-/// Copies one direction to its end and passes the end on.
-fn copy(mut from: TcpStream, mut to: TcpStream, mut note: impl FnMut(&[u8])) {
+impl Mute {
+    /// Tells whether the answer to a request is to end with its head.
+    fn is_meant(&self, request: &[u8]) -> bool {
+        let mark = self.mark.lock().unwrap();
+        let text = String::from_utf8_lossy(request);
+        mark.as_ref().is_some_and(|mark| text.contains(mark))
+    }
+
+    /// Returns the length of the head of an answer.
+    fn head(&self, answer: &[u8]) -> usize {
+        self.met.fetch_add(1, Ordering::Relaxed);
+        let end = answer.windows(4).position(|w| w == b"\r\n\r\n");
+        end.map_or(answer.len(), |end| end + 4)
+    }
+}
+
+/// Copies one direction to its end and passes the end on; `note` says how much of what came is to go on, and when that
+/// is not all nothing goes on after it.
+fn copy(mut from: TcpStream, mut to: TcpStream, mut note: impl FnMut(&[u8]) -> usize) {
     let mut buffer = [0; 16 << 10];
     while let Ok(count) = from.read(&mut buffer) {
         if count == 0 {
             break;
         }
-        note(&buffer[..count]);
-        if to.write_all(&buffer[..count]).is_err() {
+        let on = note(&buffer[..count]);
+        let written = to.write_all(&buffer[..on]);
+        if on < count {
+            return;
+        }
+        if written.is_err() {
             break;
         }
     }

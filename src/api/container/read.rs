@@ -90,5 +90,6 @@ pub(in crate::api) async fn inspect(call: Call) -> Answer {
     let found = owner::owner(&call)?;
     let path = owner::path_on_engine(&call, &found.object);
     let answer = call.forward(&found.engine, &path).await?;
-    changed(answer, |text| splice::inspect(text, &found.node).ok()).await
+    let spliced = |text: &str| splice::inspect(text, &found.node).ok();
+    changed(&found.engine, answer, spliced).await
 }

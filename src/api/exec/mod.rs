@@ -11,7 +11,6 @@ use super::error::Error;
 use crate::cluster::error::Kind;
 use crate::cluster::{self, resolve};
 use crate::engine::Engine;
-use crate::net::body;
 
 /// The most bytes of an engine's answer to an exec's creation.
 const ANSWER_LIMIT: usize = 1 << 20;
@@ -33,7 +32,7 @@ pub(super) async fn create(call: Call) -> Answer {
         return Ok(answer);
     }
     let (head, incoming) = answer.into_parts();
-    let text = body::read(incoming, ANSWER_LIMIT).await?;
+    let text = found.engine.read(incoming, ANSWER_LIMIT).await?;
     if let Ok(created) = serde_json::from_slice::<Created>(&text) {
         cluster.execs().remember(&created.id, &found.node.key);
     }

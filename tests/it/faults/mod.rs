@@ -3,6 +3,7 @@
 mod away;
 mod cut;
 mod full;
+mod half;
 mod hung;
 mod killed;
 mod latency;
