@@ -8,13 +8,22 @@ use super::{Cluster, Error, transfer};
 use crate::engine::Engine;
 use crate::model::Node;
 
+/// Why an image could not be brought.
+#[derive(Debug)]
+pub(super) struct Failed {
+    /// What happened.
+    pub(super) error: Error,
+    /// Whether no node has the image: what the registry does not give to one node it gives to no other.
+    pub(super) is_nowhere: bool,
+}
+
 /// Brings the images to the node that have to be: the container's own, and those that are mounted into it.
 pub(super) async fn all(
     cluster: &Cluster,
     (node, engine): (&Node, &Engine),
     create: &Create,
     needed: Supply,
-) -> Result<(), Error> {
+) -> Result<(), Failed> {
     let request = &create.spec.request;
     one(cluster, engine, create, &request.image, needed).await?;
     for image in &request.mounted_images {
@@ -32,8 +41,9 @@ async fn one(
     create: &Create,
     reference: &str,
     supply: Supply,
-) -> Result<(), Error> {
+) -> Result<(), Failed> {
     let headers = &create.headers;
+    let is_nowhere = matches!(supply, Supply::Nowhere);
     let moved = Arc::default();
     let pull = || async {
         let pull = transfer::Pull {
@@ -47,7 +57,7 @@ async fn one(
         let moved = &moved;
         async move { transfer::copy(cluster, engine, &source, moved).await }
     };
-    match supply {
+    let brought = match supply {
         Supply::Here => Ok(()),
         // Who brings credentials means what the registry has.
         Supply::Copy(source) if headers.contains_key(transfer::AUTH) => {
@@ -63,7 +73,8 @@ async fn one(
         }
         // The engine says in its own words that it has none; clients then pull and come again.
         Supply::Nowhere => Ok(()),
-    }
+    };
+    brought.map_err(|error| Failed { error, is_nowhere })
 }
 
 /// Tries one way to bring an image and then the other; the error tells of both.

@@ -11,7 +11,7 @@ use http::{HeaderMap, Request as HttpRequest, StatusCode, header};
 
 use super::endpoints::Split;
 use super::reservation::{Lost, Reservation};
-use super::spec::Spec;
+use super::spec::{Aliases, Spec};
 use super::supply::{Supply, Wanted};
 use super::{Cluster, Error, Members, bring, settle};
 use crate::engine::{self, Engine, Refresh};
@@ -83,13 +83,12 @@ pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
         let Some(engine) = members.engine(&node.key).cloned() else {
             continue;
         };
-        let nowhere = matches!(needed, Supply::Nowhere);
-        if let Err(error) = bring::all(&cluster, (&node, &engine), &create, needed).await {
-            // What the registry does not give to one node it gives to no other.
-            if nowhere && retries == 0 {
+        let brought = bring::all(&cluster, (&node, &engine), &create, needed).await;
+        if let Err(bring::Failed { error, is_nowhere }) = brought {
+            if is_nowhere && retries == 0 {
                 return Err(error);
             }
-            retries -= u32::from(nowhere);
+            retries -= u32::from(is_nowhere);
             unreachable.push(Arc::clone(&node.key));
             notes.push(error.to_string());
             last = Some(error);
@@ -229,8 +228,7 @@ async fn bind(
 ) -> Result<Answer, engine::Error> {
     let client = engine.client();
     let api = api_for(engine, create);
-    let image = alias(cluster, engine, create);
-    let body = body_for(engine, create, image.as_deref());
+    let body = body_for(engine, create, &aliases(cluster, engine, create));
     let split = Split::of(&body, create.api, api);
     let body = split.map_or(body, |s| s.body);
     let name = create.spec.request.name.as_deref();
@@ -275,11 +273,17 @@ async fn bind(
     })
 }
 
-/// Returns the ID that the image has on an engine when it is asked for by one that only another kind of store knows.
-fn alias(cluster: &Cluster, engine: &Engine, create: &Create) -> Option<String> {
+/// Returns the IDs that images have on an engine, by what they are asked for by, where that is an ID which only another
+/// kind of store knows.
+fn aliases(cluster: &Cluster, engine: &Engine, create: &Create) -> Aliases {
     let (members, here) = (cluster.members(), engine.node());
-    let wanted = Wanted::new(&members, &create.spec.request.image);
-    Some(wanted.alias(&here)?.id.clone())
+    let request = &create.spec.request;
+    let images = request.mounted_images.iter().chain([&request.image]);
+    let own = images.filter_map(|image| {
+        let own = Wanted::new(&members, image).alias(&here)?;
+        Some((image.clone(), own.id.clone()))
+    });
+    own.collect()
 }
 
 /// Returns the API version, as minor number, at which an engine is sent a create.
@@ -288,10 +292,10 @@ fn api_for(engine: &Engine, create: &Create) -> u16 {
     create.api.clamp(facts.api_min, facts.api_max)
 }
 
-/// Returns the body for an engine, with the ID of the image there where it is another than the one asked for.
-fn body_for(engine: &Engine, create: &Create, image: Option<&str>) -> Bytes {
+/// Returns the body for an engine, with the IDs of images there where they are others than those asked for.
+fn body_for(engine: &Engine, create: &Create, aliases: &Aliases) -> Bytes {
     let cpus = engine.node().facts.info["NCPU"].as_i64().unwrap_or(0);
-    create.spec.body_for(cpus, image)
+    create.spec.body_for(cpus, aliases)
 }
 
 /// Does on the engine what is left of a create after its container is there.
@@ -299,7 +303,7 @@ fn body_for(engine: &Engine, create: &Create, image: Option<&str>) -> Bytes {
 /// # Errors
 /// It cannot be done, and the container is removed again.
 async fn complete(engine: &Engine, create: &Create, id: &str) -> Result<(), engine::Error> {
-    let body = body_for(engine, create, None);
+    let body = body_for(engine, create, &Aliases::new());
     match Split::of(&body, create.api, api_for(engine, create)) {
         Some(split) => split.complete(engine, id).await,
         None => Ok(()),

@@ -3,6 +3,7 @@
 //! State: membership and the view are written by the [`members`] task alone and published as ONE value; reservations
 //! and owners of execs are behind short private locks that no await crosses.
 
+pub mod alike;
 mod bring;
 pub mod builds;
 pub mod create;

@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::error::Kind;
-use super::supply::{Store, are_same};
-use super::{Error, Members};
+use super::{Error, Members, alike};
 use crate::engine::Engine;
 use crate::model::{Container, Health, Image, Network, Node, Volume};
 
@@ -148,38 +145,14 @@ pub fn image_away(members: &Members, reference: &str, holds: impl Fn(&Node) -> b
         })
 }
 
-/// Chooses among the images of one name: the one that the tag came to last, as on one engine, where a tag moves. Of
-/// those that no move is known of, the youngest, then that of most nodes, then that of the node with the lowest name:
-/// the answer does not change between calls. Where stores of two kinds give one image two IDs, that of the node which it
-/// was made on is meant, as far as is known: it is the same before and after a copy.
+/// Chooses among the images of one name; see [`alike::meant`].
 pub fn meant<'a>(
     holders: &[(&'a Arc<Node>, &'a Engine, &'a Image)],
     reference: &str,
 ) -> Option<(&'a Arc<Node>, &'a Engine, &'a Image)> {
-    let first = holders.first()?;
-    if holders.iter().all(|(_, _, image)| image.id == first.2.id) {
-        return Some(*first);
-    }
-    // A tag cannot have come to an image before that was made; of a pull no more is known after a restart.
-    let moved = |image: &Image| {
-        let made = Timestamp::from_second(image.made()).unwrap_or_default();
-        image.moved_at(reference).map_or(made, |at| at.max(made))
-    };
-    let holders = holders.iter().copied().rev();
-    let same = |(node, _, image): &(&Arc<Node>, _, &Image)| {
-        let all = holders.clone().map(|(n, _, i)| (n, i));
-        let same = all.filter(|(n, i)| are_same((n, i), (node, image)));
-        let same: Vec<_> = same.map(|(_, i)| moved(i)).collect();
-        (same.iter().max().copied(), same.len())
-    };
-    holders.clone().max_by_key(|held| {
-        let (last_move, count) = same(held);
-        let (node, _, image) = held;
-        (
-            (last_move, image.made(), count),
-            (!image.copied, Store::of(node)),
-        )
-    })
+    let images = holders.iter().map(|(node, _, image)| (&***node, *image));
+    let images: Vec<_> = images.collect();
+    holders.get(alike::meant(&images, reference)?).copied()
 }
 
 /// Finds a network: full ID, name (`net`, `node0/net`), unique ID prefix. Predefined names mean those of the first

@@ -16,6 +16,9 @@ use crate::model::raw::{Object, quote, same_key};
 use crate::model::{Manners, NODE_NAME_LABEL, Platform, SWARM_ID_LABEL, host_config};
 use crate::scheduler::{Request, wishes};
 
+/// The IDs that images have on an engine, by what they are asked for by.
+pub type Aliases = BTreeMap<String, String>;
+
 /// A create, understood.
 #[derive(Debug)]
 pub struct Spec {
@@ -131,27 +134,48 @@ impl Spec {
     }
 
     /// Returns the body for an engine of so many CPUs: wishes taken out of the environment, identity added, node
-    /// prefixes removed, classic's whole CPUs as shares, and the ID that the image has there where that is another.
-    pub fn body_for(&self, cpus: i64, image: Option<&str>) -> Bytes {
+    /// prefixes removed, classic's whole CPUs as shares, and the IDs that images have there where those are others.
+    pub fn body_for(&self, cpus: i64, aliases: &Aliases) -> Bytes {
         let told = || {
             let text = std::str::from_utf8(&self.body).ok()?;
             let mut top = Object::parse(text).ok()?;
-            let host = top.get_folded("HostConfig").map(str::to_owned);
-            if let Some(host) = host.filter(|_| self.whole_cpus > 0) {
+            if let Some(host) = top.get_folded("HostConfig").map(str::to_owned) {
                 let mut host = Object::parse(&host).ok()?;
-                let shares = host_config::shares(self.whole_cpus, cpus);
-                host.set_folded("CpuShares", shares.to_string());
+                if self.whole_cpus > 0 {
+                    let shares = host_config::shares(self.whole_cpus, cpus);
+                    host.set_folded("CpuShares", shares.to_string());
+                }
+                if !self.request.mounted_images.is_empty() {
+                    mount_by(aliases, &mut host);
+                }
                 top.set_folded("HostConfig", host.to_json());
             }
-            if let Some(image) = image {
-                top.set_folded("Image", quote(image));
+            if let Some(id) = aliases.get(&self.request.image) {
+                top.set_folded("Image", quote(id));
             }
             Some(top.to_json().into())
         };
-        let told = (self.whole_cpus > 0 || image.is_some()).then(told);
+        let told = (self.whole_cpus > 0 || !aliases.is_empty()).then(told);
         let told = told.flatten();
         told.unwrap_or_else(|| self.body.clone())
     }
+}
+
+/// Gives the images that are mounted the IDs that they have on an engine.
+fn mount_by(aliases: &Aliases, host: &mut Object<'_>) {
+    let text = host.get_folded("Mounts").unwrap_or("null").to_owned();
+    let Ok(Some(mut mounts)) = serde_json::from_str::<Option<Vec<Object<'_>>>>(&text) else {
+        return;
+    };
+    for mount in &mut mounts {
+        let of_image = mount.decode::<String>("Type").as_deref() == Some("image");
+        let source: String = mount.decode("Source").unwrap_or_default();
+        if let Some(id) = aliases.get(&source).filter(|_| of_image) {
+            mount.set_folded("Source", quote(id));
+        }
+    }
+    let list: Vec<String> = mounts.iter().map(Object::to_json).collect();
+    host.set_folded("Mounts", format!("[{}]", list.join(",")));
 }
 
 /// Tells whether a body has nothing but what stands beside the container's own settings.
@@ -235,4 +259,39 @@ fn identity(given: Option<&String>, members: &Members) -> String {
     (0..4)
         .map(|_| format!("{:016x}", fastrand::u64(..)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn images_get_the_ids_that_they_have_on_the_engine() {
+        let body = r#"{"Image":"aa","HostConfig":{"X":1,"Mounts":[{"Type":"image","Source":"bb","Target":"/b"},{"Type":"bind","Source":"bb","Target":"/c"},{"Type":"image","Source":"cc","Target":"/d"}]}}"#;
+        let spec = Spec::read(body.as_bytes(), None, &Members::default(), Manners::Engine).unwrap();
+        assert_eq!(spec.request.mounted_images, ["bb", "cc"]);
+        let sent = |aliases: &[(&str, &str)]| {
+            let aliases = aliases.iter();
+            let aliases = aliases.map(|(asked, id)| ((*asked).to_owned(), (*id).to_owned()));
+            let sent = spec.body_for(1, &aliases.collect());
+            let sent: Value = serde_json::from_slice(&sent).unwrap();
+            let mounts = sent["HostConfig"]["Mounts"].as_array().unwrap();
+            let sources = mounts.iter().map(|m| m["Source"].clone());
+            (
+                sent["Image"].clone(),
+                Value::Array(sources.collect()),
+                sent["HostConfig"]["X"].clone(),
+            )
+        };
+        assert_eq!(
+            sent(&[]),
+            (json!("aa"), json!(["bb", "bb", "cc"]), json!(1))
+        );
+        assert_eq!(
+            sent(&[("aa", "sha256:1"), ("bb", "sha256:2")]),
+            (json!("sha256:1"), json!(["sha256:2", "bb", "cc"]), json!(1))
+        );
+    }
 }

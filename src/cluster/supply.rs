@@ -2,10 +2,12 @@
 //!
 //! Invariant: pure. The bytes are moved by [`super::transfer`].
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::alike::{Bearers, Store, are_same};
 use super::{Members, resolve};
 use crate::engine::Engine;
 use crate::model::image::is_digest;
@@ -57,29 +59,6 @@ impl Source {
     }
 }
 
-/// The kind of image store an engine has: under another one the same image has another ID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Store {
-    /// The ID is the digest of the manifest.
-    Containerd,
-    /// The ID is the digest of the configuration.
-    GraphDriver,
-}
-
-impl Store {
-    /// Returns the kind of a node's store.
-    pub fn of(node: &Node) -> Self {
-        let status = node.facts.info["DriverStatus"].as_array();
-        let mut pairs = status.into_iter().flatten();
-        let snapshotter =
-            pairs.any(|p| p[0] == "driver-type" && p[1] == "io.containerd.snapshotter.v1");
-        match snapshotter {
-            true => Self::Containerd,
-            false => Self::GraphDriver,
-        }
-    }
-}
-
 /// An image and where it is.
 type Held<'a> = (&'a Arc<Node>, &'a Engine, &'a Image);
 
@@ -87,48 +66,62 @@ type Held<'a> = (&'a Arc<Node>, &'a Engine, &'a Image);
 #[derive(Debug)]
 pub struct Wanted<'a> {
     reference: &'a str,
-    holders: Vec<Held<'a>>,
+    /// Who has the image under its name or an ID.
+    bearers: Bearers<'a>,
+    /// What is meant on nodes of each platform: what was built for another machine is of no use.
+    meant: HashMap<(&'a str, &'a str), Held<'a>>,
+    /// Whether some node knows it by a name.
+    is_named: bool,
 }
 
 impl<'a> Wanted<'a> {
     /// Looks up who has the image.
     pub fn new(members: &'a Members, reference: &'a str) -> Self {
+        let holders = resolve::image_holders(members, reference);
+        let mut by_platform: HashMap<_, Vec<Held<'a>>> = HashMap::new();
+        for held in &holders {
+            by_platform.entry(platform(held.0)).or_default().push(*held);
+        }
+        let meant = by_platform.into_iter();
+        let meant = meant.filter_map(|(of, held)| Some((of, resolve::meant(&held, reference)?)));
+        let images = holders.iter().map(|(node, _, image)| (&***node, *image));
         Self {
             reference,
-            holders: resolve::image_holders(members, reference),
+            bearers: Bearers::of(images, reference),
+            meant: meant.collect(),
+            is_named: holders.iter().any(|(_, _, i)| i.has_name(reference)),
         }
     }
 
     /// Returns the image of a node that is meant by an ID which only a store of another kind gives it.
     pub fn alias<'n>(&self, node: &'n Node) -> Option<&'n Image> {
-        let named = |(_, _, image): &Held<'_>| image.has_name(self.reference);
         let known = is_digest(self.reference) || node.image(self.reference).is_some();
-        if known || self.holders.iter().any(named) {
+        if known || self.is_named {
             return None;
         }
-        let same = |own: &&Image| {
-            let mut holders = self.holders.iter();
-            holders.any(|(holder, _, image)| are_same((node, own), (holder, image)))
-        };
-        node.images.iter().find(same)
+        let mut own = node.images.iter();
+        own.find(|own| self.bearers.include(node, own))
+    }
+
+    /// Returns what `node` gets the image from where another node has to give it.
+    pub fn copy_to(&self, node: &Node) -> Option<Box<Source>> {
+        match self.on(node) {
+            Supply::Copy(source) => Some(source),
+            Supply::Here | Supply::Pull | Supply::Nowhere => None,
+        }
     }
 
     /// Tells where `node` gets the image from.
     pub fn on(&self, node: &Node) -> Supply {
         let own = node.image(self.reference).or_else(|| self.alias(node));
         if is_digest(self.reference) {
-            return match (own, self.holders.is_empty()) {
+            return match (own, self.meant.is_empty()) {
                 (Some(_), _) => Supply::Here,
                 (None, true) => Supply::Nowhere,
                 (None, false) => Supply::Pull,
             };
         }
-        // What was built for another machine is of no use.
-        let alike = self.holders.iter().copied();
-        let alike: Vec<_> = alike
-            .filter(|(n, _, _)| platform(n) == platform(node))
-            .collect();
-        let Some((giver, engine, image)) = resolve::meant(&alike, self.reference) else {
+        let Some((giver, engine, image)) = self.meant.get(&platform(node)).copied() else {
             return if own.is_some() {
                 Supply::Here
             } else {
@@ -148,12 +141,6 @@ impl<'a> Wanted<'a> {
             store: Store::of(giver),
         }))
     }
-}
-
-/// Tells whether two nodes have the same image. Between image stores of two kinds, which give it two IDs, what is in it and
-/// the time of the build tell.
-pub fn are_same(one: (&Node, &Image), other: (&Node, &Image)) -> bool {
-    one.1.id == other.1.id || Store::of(one.0) != Store::of(other.0) && one.1.is_alike(other.1)
 }
 
 /// Returns what programs an engine runs: operating system and architecture.

@@ -10,7 +10,7 @@ use crate::support::caller::sleeper;
 use crate::support::flotilla::Flotilla;
 use crate::support::http::{Answer, call_with};
 use crate::support::images::{has, id_on};
-use crate::support::lab::{Lab, Spec, eventually, output};
+use crate::support::lab::{Lab, Release, Spec, eventually, output};
 use crate::support::relay::Relay;
 
 /// A lab with a private registry, and a client with settings of its own.
@@ -22,7 +22,11 @@ struct Scene {
 
 impl Scene {
     fn start() -> Self {
-        let lab = Lab::start(&Spec::mixed().private_registry()).unwrap();
+        Self::of(Spec::mixed())
+    }
+
+    fn of(spec: Spec) -> Self {
+        let lab = Lab::start(&spec.private_registry()).unwrap();
         let flotilla = Flotilla::before(&lab);
         let config = tempfile::tempdir().unwrap();
         Self {
@@ -166,6 +170,30 @@ fn a_pull_for_a_create_asks_for_its_platform() {
     let asked = relay.request("/images/create?");
     let line = asked.lines().next().unwrap();
     assert!(line.contains("&platform=linux%2Famd64 "), "{line}");
+}
+
+#[test]
+fn a_mounted_image_that_nobody_has_is_asked_of_the_registry_once() {
+    let scene = Scene::of(Spec::of(&[Release::V28, Release::V28]));
+    let relays = ["node0", "node1"].map(|n| Relay::before(&scene.lab.engine(n).address()));
+    let all = relays.each_ref().map(Relay::addr).join(",");
+    let flotilla = Flotilla::start(scene.lab.folder(), &[], &all);
+    flotilla.wait_for_nodes(2);
+    let image = format!("{}/none:1", scene.registry());
+    let mount = json!({"Type": "image", "Source": image, "Target": "/none"});
+    let body = sleeper(&json!({"HostConfig": {"Mounts": [mount]}})).to_string();
+    let headers = ["Content-Type: application/json", &scene.auth("secret")];
+    let path = "/containers/create";
+    let answer = call_with(flotilla.addr(), "POST", path, &headers, body.as_bytes());
+    assert_eq!(answer.status(), 500, "{}", answer.text());
+    let start = format!("image {image} could not be pulled to node");
+    assert!(answer.message().starts_with(&start), "{}", answer.text());
+    let pulls = relays.iter().map(|relay| relay.count("/images/create?"));
+    assert_eq!(
+        pulls.sum::<usize>(),
+        1,
+        "what one does not get no other gets"
+    );
 }
 
 #[test]

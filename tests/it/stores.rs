@@ -117,6 +117,54 @@ fn an_untagged_image_is_copied_to_a_store_of_another_kind_by_its_id() {
 }
 
 #[test]
+fn an_id_of_either_store_means_the_image_on_both_nodes() {
+    let scene = scene();
+    let engines = ["node0", "node1"].map(|node| scene.lab.engine(node));
+    for (maker, other) in [("node0", "node1"), ("node1", "node0")] {
+        for asked in ["node0", "node1"] {
+            scene.build(maker, "app:1", maker);
+            let constraint = format!("constraint:node=={other}");
+            let run = ["run", "--rm", "-e", &constraint, "app:1", "true"];
+            scene.docker(&run).unwrap();
+            let ids = engines.map(|engine| id_on(engine, "app:1").unwrap());
+            assert_ne!(ids[0], ids[1], "the stores are of one kind");
+            let id = id_on(scene.lab.engine(asked), "app:1").unwrap();
+            for (id, tag) in [(&*id, "whole"), (&id[7..19], "short")] {
+                let tag = format!("app:{tag}");
+                scene.docker(&["tag", id, &tag]).unwrap();
+                assert_eq!(engines.map(|e| id_on(e, &tag)), ids.clone().map(Some));
+                scene.docker(&["rmi", &tag]).unwrap();
+            }
+            scene.docker(&["rmi", &id]).unwrap();
+            assert_eq!(engines.map(|e| id_on(e, "app:1")), [None, None]);
+        }
+    }
+}
+
+#[test]
+fn an_image_is_mounted_by_an_id_that_only_the_other_store_has() {
+    let scene = scene();
+    if let Some(why) = scene.lab.skipped() {
+        println!("no image can be mounted: {why}");
+        return;
+    }
+    for (maker, other) in [("node0", "node1"), ("node1", "node0")] {
+        let image = format!("files:{maker}");
+        scene.build(maker, &image, maker);
+        let id = id_on(scene.lab.engine(maker), &image).unwrap();
+        for id in [&*id, &id[7..19]] {
+            let mount = format!("type=image,source={id},target=/files");
+            let constraint = format!("constraint:node=={other}");
+            let run = ["run", "--rm", "-e", &constraint, "--mount", &mount];
+            let cat = ["busybox", "cat", "/files/mark"];
+            let mut docker = scene.flotilla.clients(&scene.lab).docker_28().unwrap();
+            let said = output(docker.args(run).args(cat)).unwrap();
+            assert_eq!(said.trim(), maker);
+        }
+    }
+}
+
+#[test]
 fn builds_of_one_time_and_name_are_not_taken_for_one() {
     let scene = scene();
     let load = |node: &str, text: &str| {

@@ -14,7 +14,7 @@ use crate::api::broadcast::warn;
 use crate::api::call::{Answer, Call, json, no_content, whole};
 use crate::api::error::Error;
 use crate::cluster;
-use crate::cluster::{resolve, supply};
+use crate::cluster::{alike, resolve};
 use crate::engine::{self, Engine, Refresh};
 use crate::model::raw::quote;
 use crate::model::{Image, Node};
@@ -62,9 +62,9 @@ struct Done {
 /// Tags an image on all holders.
 pub(in crate::api) async fn tag(call: Call) -> Answer {
     let call = Asked::from(call);
-    let found = holders(&call, Which::Same);
-    let found = found.map_err(|error| missing::tagged(error, &call.id))?;
-    let done = on(&call, found).await;
+    let found = find(&call, Which::Same);
+    let Found { holders, away } = found.map_err(|error| missing::tagged(error, &call.id))?;
+    let done = on(&call, holders).await;
     if let Some(faults) = faults(&done).filter(|_| call.api.cluster.manners().is_classic()) {
         return Err(Error::Fault(faults));
     }
@@ -72,17 +72,17 @@ pub(in crate::api) async fn tag(call: Call) -> Answer {
         return answer;
     }
     let mut answer = no_content(StatusCode::CREATED);
-    warn(&mut answer, &away(&call));
+    warn(&mut answer, &away);
     Ok(answer)
 }
 
 /// Removes an image from all holders; what each says is said once.
 pub(in crate::api) async fn remove(call: Call) -> Answer {
     let call = Asked::from(call);
-    let found = holders(&call, Which::Named);
-    let found = found.map_err(|error| missing::looked_up(error, &call.id))?;
+    let found = find(&call, Which::Named);
+    let Found { holders, away } = found.map_err(|error| missing::looked_up(error, &call.id))?;
     // First where containers have it: when an engine refuses, the others must not have lost it.
-    let (users, others) = found.into_iter().partition(|holder| holder.in_use);
+    let (users, others) = holders.into_iter().partition(|holder| holder.in_use);
     let mut done = on(&call, users).await;
     let classic = call.api.cluster.manners().is_classic();
     if classic || failure(&done).is_none() {
@@ -108,14 +108,23 @@ pub(in crate::api) async fn remove(call: Call) -> Answer {
         }
     }
     let mut answer = json(StatusCode::OK, format!("[{}]\n", said.join(",")));
-    warn(&mut answer, &away(&call));
+    warn(&mut answer, &away);
     Ok(answer)
+}
+
+/// The nodes that have the image.
+struct Found {
+    holders: Vec<Holder>,
+    /// What to say of those that do not answer, so that nothing is done there.
+    away: Vec<String>,
 }
 
 /// A node that has the image.
 struct Holder {
     node: String,
     engine: Engine,
+    /// The path of the call there.
+    path: String,
     /// Whether a container there was made of it.
     in_use: bool,
 }
@@ -129,32 +138,65 @@ enum Which {
     Same,
 }
 
-/// Finds the holders of what the call names.
-fn holders(call: &Asked, which: Which) -> Result<Vec<Holder>, cluster::Error> {
+/// Finds the nodes that have what the call names.
+fn find(call: &Asked, which: Which) -> Result<Found, cluster::Error> {
     let members = call.api.cluster.members();
     // An ID prefix may mean another image elsewhere; all holders of the one it means are meant.
     let (giver, _, image) = resolve::image(&members, &call.id)?;
-    let by_name = image.has_name(&call.id);
+    let meant = (&**giver, image);
     let holder = |(node, engine): (&Arc<Node>, &Engine)| {
-        let mut images = node.images.iter();
-        let same = |i: &Image| supply::are_same((node, i), (giver, image));
-        let own = images.find(|i| match by_name {
-            true => i.has_name(&call.id) && (which == Which::Named || same(i)),
-            false => i.id == image.id,
-        })?;
+        let own = own_image(call, which, meant, node)?;
         Some(Holder {
             node: node.name.clone(),
             engine: engine.clone(),
+            path: path_of(call, own),
             in_use: node.containers.iter().any(|c| c.image_id == own.id),
         })
     };
-    Ok(members.healthy().filter_map(holder).collect())
+    let lost = members.view.nodes().iter();
+    let lost = lost.filter(|node| !node.health.is_healthy());
+    let away = lost.filter(|node| own_image(call, which, meant, node).is_some());
+    let away = away.map(|node| format!("{} does not answer and keeps {}", node.name, call.id));
+    Ok(Found {
+        away: away.collect(),
+        holders: members.healthy().filter_map(holder).collect(),
+    })
+}
+
+/// Returns the image of a node that the call is about where it means the image of another.
+fn own_image<'n>(
+    call: &Asked,
+    which: Which,
+    meant: (&Node, &Image),
+    node: &'n Node,
+) -> Option<&'n Image> {
+    let by_name = meant.1.has_name(&call.id);
+    let mut images = node.images.iter();
+    images.find(|own| {
+        let same = || alike::are_same((node, own), meant);
+        match (by_name, which) {
+            (true, Which::Named) => own.has_name(&call.id),
+            (true, Which::Same) => own.has_name(&call.id) && same(),
+            (false, Which::Named | Which::Same) => same(),
+        }
+    })
+}
+
+/// Returns the path of the call where the image is `own`: with its own ID, where that of the call is one that only a
+/// store of another kind knows.
+fn path_of(call: &Asked, own: &Image) -> String {
+    let rest = call.path.strip_prefix("/images/");
+    let rest = rest.and_then(|rest| rest.strip_prefix(&*call.id));
+    match rest.filter(|_| !own.matches(&call.id)) {
+        Some(rest) => format!("/images/{}{rest}", own.id),
+        None => call.path.clone(),
+    }
 }
 
 /// Sends the call to these holders at once and waits until lists show what they did.
 async fn on(call: &Asked, holders: Vec<Holder>) -> Vec<Done> {
     let work = holders.into_iter().map(|holder| async move {
-        let result = one(call, &holder.engine).await;
+        let result = one(call, &holder).await;
         let cluster = &call.api.cluster;
         let done = matches!(&result, Ok((status, _, _)) if status.is_success());
         if let Some(tag) = call.tag.as_ref().filter(|_| done) {
@@ -173,19 +215,13 @@ async fn on(call: &Asked, holders: Vec<Holder>) -> Vec<Done> {
 /// Sends the call to one engine and reads its answer.
 async fn one(
     call: &Asked,
-    engine: &Engine,
+    holder: &Holder,
 ) -> Result<(StatusCode, HeaderMap, Bytes), engine::Error> {
-    let target = target::versioned(
-        engine,
-        call.version,
-        &call.path,
-        call.head.uri.query().unwrap_or_default(),
-    );
+    let (engine, query) = (&holder.engine, call.head.uri.query().unwrap_or_default());
+    let target = target::versioned(engine, call.version, &holder.path, query);
     let answer = forward(engine, call.head.clone(), body::empty(), &target).await?;
     let (head, incoming) = answer.into_parts();
-    let text = body::read(incoming, ANSWER_LIMIT)
-        .await
-        .map_err(|e| engine.client().broken(e.to_string()))?;
+    let text = engine.read(incoming, ANSWER_LIMIT).await?;
     Ok((head.status, head.headers, text))
 }
 
@@ -231,14 +267,4 @@ fn failure(done: &[Done]) -> Option<Answer> {
     let message = quote(&format!("{}: {message}{so_far}", first.node));
     let text = format!("{{\"message\":{message}}}\n");
     Some(Ok(json(status, text)))
-}
-
-/// Names the nodes that have the image and do not answer, so that nothing was done there.
-fn away(call: &Asked) -> Vec<String> {
-    let members = call.api.cluster.members();
-    let nodes = members.view.nodes().iter();
-    nodes
-        .filter(|node| !node.health.is_healthy() && node.image(&call.id).is_some())
-        .map(|node| format!("{} does not answer and keeps {}", node.name, call.id))
-        .collect()
 }
