@@ -259,7 +259,7 @@ fn of_engine(error: &engine::Error) -> StatusCode {
     use engine::Error as E;
     match error {
         E::Connect { .. } | E::Broken { .. } | E::Answer { .. } => StatusCode::BAD_GATEWAY,
-        E::Timeout { .. } | E::Lost { .. } => StatusCode::GATEWAY_TIMEOUT,
+        E::Timeout { .. } | E::Lost { .. } | E::Stalled { .. } => StatusCode::GATEWAY_TIMEOUT,
         E::Status { status, .. } => *status,
         E::Told { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -61,6 +61,7 @@ pub(super) async fn pull(mut call: Call) -> Answer {
             head: call.head.clone(),
             target: target::versioned(engine, call.version, &call.path, call.raw_query()),
             tell: tell.clone(),
+            heard: None,
         };
         let (cluster, text) = (call.api.cluster.clone(), text.clone());
         work.spawn(async move { job.run(body::full(text), &cluster).await });

@@ -19,6 +19,7 @@ pub mod reservation;
 pub mod resolve;
 pub mod settle;
 pub mod spec;
+pub mod stall;
 pub mod supply;
 pub mod transfer;
 

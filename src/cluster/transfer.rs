@@ -15,20 +15,15 @@ use tokio::time::Instant;
 
 use super::flight::Flights;
 use super::supply::Source;
-use super::{Cluster, Error};
+use super::{Cluster, Error, stall};
 use crate::engine::{self, Engine, Refresh};
 use crate::model::image;
 use crate::net::body::{self, Body};
 
-/// Copies that run at once over all nodes, and pulls.
+/// Copies that run at once over all nodes, and pulls for creates.
 const AT_ONCE: usize = 8;
 /// How often a copy tells in the log how far it is.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
-/// How long a copy may stand still: an engine writes a large layer to its disk without a word.
-const COPY_SILENCE: Duration = Duration::from_secs(600);
-/// How long a pull may say nothing: engines tell of each piece that comes.
-const PULL_SILENCE: Duration = Duration::from_secs(180);
-
 /// The longest line of an engine's progress that is read.
 const LINE_LIMIT: usize = 4 << 20;
 /// The header with a registry's credentials.
@@ -60,6 +55,7 @@ pub struct Transfers {
     running: Flights<Key, Outcome>,
     copies: Arc<Semaphore>,
     pulls: Arc<Semaphore>,
+    heard: stall::Pulls,
 }
 
 impl Default for Transfers {
@@ -68,11 +64,17 @@ impl Default for Transfers {
             running: Flights::default(),
             copies: Arc::new(Semaphore::new(AT_ONCE)),
             pulls: Arc::new(Semaphore::new(AT_ONCE)),
+            heard: stall::Pulls::default(),
         }
     }
 }
 
 impl Transfers {
+    /// Listens to what an engine says of its pulls.
+    pub fn heard(&self, engine: &Engine) -> stall::Heard {
+        self.heard.of(engine.client().key())
+    }
+
     /// Returns the outcome of the transfer with this key; starts `work` when none is under way.
     async fn join<F>(&self, key: Key, work: impl FnOnce() -> F) -> Outcome
     where
@@ -138,7 +140,7 @@ async fn carry(
         result = pipe(source, to, &moved) => result,
         reason = source.engine.lost() => Err(format!("{from} stopped answering: {reason}")),
         reason = to.lost() => Err(format!("{taker} stopped answering: {reason}")),
-        reason = silence(&moved, COPY_SILENCE) => Err(reason),
+        reason = stall::copy(&moved) => Err(reason),
         () = tell_how_far(source, &taker, &moved) => Ok(()),
     };
     cluster.refresh(to, Refresh::Images).await;
@@ -158,17 +160,6 @@ async fn carry(
         }
     }
     result
-}
-
-/// Returns, with what to say of it, once nothing has moved for `limit`.
-async fn silence(moved: &AtomicU64, limit: Duration) -> String {
-    loop {
-        let before = moved.load(Ordering::Relaxed);
-        tokio::time::sleep(limit).await;
-        if moved.load(Ordering::Relaxed) == before {
-            return format!("nothing moved for {}", humantime::format_duration(limit));
-        }
-    }
 }
 
 /// Streams what one engine saves into what the other loads.
@@ -191,7 +182,7 @@ async fn pipe(source: &Source, to: &Engine, moved: &Arc<AtomicU64>) -> Result<()
     headers.insert(header::CONTENT_TYPE, tar);
     let archive = body::stream(archive);
     let told = send(to, Method::POST, "/images/load?quiet=1", headers, archive).await?;
-    read_progress(told, &AtomicU64::new(0)).await
+    read_progress(told, || {}).await
 }
 
 /// Tells in the log how far a copy is; never returns.
@@ -232,17 +223,18 @@ pub async fn pull(cluster: &Cluster, engine: &Engine, pull: &Pull) -> Result<(),
     };
     let (all, to, own) = (cluster.clone(), engine.clone(), pull.clone());
     let work = move || async move {
-        let (heard, path) = (AtomicU64::new(0), format!("/images/create?{}", own.query()));
+        let heard = all.transfers().heard(&to);
+        let path = format!("/images/create?{}", own.query());
         let headers = own.auth.map(|auth| (AUTH, auth));
         let headers = HeaderMap::from_iter(headers);
         let pull = async {
             let told = send(&to, Method::POST, &path, headers, body::empty()).await?;
-            read_progress(told, &heard).await
+            read_progress(told, || heard.count()).await
         };
         let result = tokio::select! {
             result = pull => result,
             reason = to.lost() => Err(format!("it stopped answering: {reason}")),
-            reason = silence(&heard, PULL_SILENCE) => Err(reason),
+            limit = heard.nothing() => Err(nothing_said(limit)),
         };
         all.refresh(&to, Refresh::Images).await;
         result
@@ -254,6 +246,12 @@ pub async fn pull(cluster: &Cluster, engine: &Engine, pull: &Pull) -> Result<(),
         how: "pulled".to_owned(),
         reason: reason.to_string(),
     })
+}
+
+/// Says that an engine was given up.
+fn nothing_said(limit: Duration) -> String {
+    let limit = humantime::format_duration(limit);
+    format!("it said nothing of its pulls for {limit}")
 }
 
 impl Pull {
@@ -306,8 +304,8 @@ async fn send(
     Err(engine::client::message(&text))
 }
 
-/// Reads an engine's lines of progress to their end and counts them; the error among them is the outcome.
-async fn read_progress(progress: Body, heard: &AtomicU64) -> Result<(), String> {
+/// Reads an engine's lines of progress to their end and tells `heard` of each; the error among them is the outcome.
+async fn read_progress(progress: Body, heard: impl Fn()) -> Result<(), String> {
     #[derive(serde::Deserialize)]
     struct Line {
         error: Option<String>,
@@ -321,7 +319,7 @@ async fn read_progress(progress: Body, heard: &AtomicU64) -> Result<(), String> 
     let mut failure = None;
     while let Some(line) = lines.next().await {
         let line = line.map_err(|e| format!("stream broken: {e}"))?;
-        heard.fetch_add(1, Ordering::Relaxed);
+        heard();
         let told: Option<Line> = serde_json::from_str(&line).ok();
         failure = told.and_then(|t| t.error).or(failure);
     }
@@ -354,32 +352,16 @@ mod tests {
     #[tokio::test]
     async fn the_error_among_the_lines_is_the_outcome() {
         let ok = "{\"stream\":\"Loaded image: a\"}\r\n{\"status\":\"x\"}";
-        let heard = AtomicU64::new(0);
-        assert_eq!(read_progress(body::full(ok), &heard).await, Ok(()));
-        assert_eq!(heard.load(Ordering::Relaxed), 2);
+        let lines = AtomicU64::new(0);
+        let heard = || {
+            lines.fetch_add(1, Ordering::Relaxed);
+        };
+        assert_eq!(read_progress(body::full(ok), heard).await, Ok(()));
+        assert_eq!(lines.load(Ordering::Relaxed), 2);
         let bad =
             "{\"status\":\"x\"}\n{\"errorDetail\":{\"message\":\"full\"},\"error\":\"full\"}\n";
-        let told = read_progress(body::full(bad), &heard).await;
+        let told = read_progress(body::full(bad), heard).await;
         assert_eq!(told, Err("full".to_owned()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_stands_still_is_given_up_and_what_moves_is_not() {
-        let moved = AtomicU64::new(0);
-        let moving = async {
-            for _ in 0..10 {
-                tokio::time::sleep(PULL_SILENCE / 2).await;
-                moved.fetch_add(1, Ordering::Relaxed);
-            }
-        };
-        let started = Instant::now();
-        let (told, ()) = tokio::join!(silence(&moved, PULL_SILENCE), moving);
-        assert_eq!(told, "nothing moved for 3m");
-        let took = started.elapsed();
-        assert!(
-            took >= PULL_SILENCE * 6 && took <= PULL_SILENCE * 7,
-            "{took:?}"
-        );
     }
 
     #[tokio::test]

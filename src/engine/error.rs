@@ -41,6 +41,14 @@ pub enum Error {
         /// `; whether it was carried out is unknown`, or empty when it changes nothing.
         outcome: &'static str,
     },
+    /// The engine answers, and a pull of it stands still.
+    #[error("{node} has said nothing of its pulls for {}", humantime::format_duration(*after))]
+    Stalled {
+        /// The engine's address.
+        node: String,
+        /// How long was waited.
+        after: Duration,
+    },
     /// The engine answered with an error status.
     #[error("{node}: {message}")]
     Status {

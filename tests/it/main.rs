@@ -35,6 +35,7 @@ mod overlay;
 mod private_registry;
 mod races;
 mod reads_own_writes;
+mod registry_faults;
 mod restart;
 mod routes;
 mod schemas;

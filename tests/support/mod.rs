@@ -3,6 +3,7 @@
 pub(crate) mod caller;
 pub(crate) mod clients;
 pub(crate) mod flotilla;
+pub(crate) mod gate;
 pub(crate) mod http;
 pub(crate) mod images;
 pub(crate) mod lab;

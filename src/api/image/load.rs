@@ -58,6 +58,7 @@ pub(in crate::api) async fn load(mut call: Call) -> Answer {
             head: call.head.clone(),
             target: target::versioned(engine, call.version, &call.path, call.raw_query()),
             tell: tell.clone(),
+            heard: None,
         };
         let cluster = call.api.cluster.clone();
         work.spawn(async move {
@@ -76,35 +77,41 @@ pub(in crate::api) async fn load(mut call: Call) -> Answer {
     first_then_stream(FanIn::new(verb, names).headed(heading), told, work).await
 }
 
+/// A part of the archive on its way; `None` is its end.
+type Part = Result<Option<Bytes>, BodyError>;
+
 /// The archive's way to one node.
 #[derive(Debug)]
 pub(in crate::api) struct Feed {
-    chunks: mpsc::Sender<Result<Bytes, BodyError>>,
+    parts: mpsc::Sender<Part>,
     ended: CancellationToken,
 }
 
-/// Makes the way to one node: where chunks go in, the body of the request to its engine, and what is to be dropped when
-/// that has ended. The connection to an engine that hangs keeps its body for longer.
+/// Makes the way to one node: where the archive goes in, the body of the request to its engine, and what is to be
+/// dropped when that has ended. The connection to an engine that hangs keeps its body for longer.
 pub(in crate::api) fn feed() -> (Feed, Body, DropGuard) {
-    let (send, chunks) = mpsc::channel(CHUNKS);
+    let (send, parts) = mpsc::channel(CHUNKS);
     let ended = CancellationToken::new();
-    let body = body::stream(stream::unfold(chunks, |mut chunks| async move {
-        let chunk = chunks.recv().await?;
-        Some((chunk, chunks))
+    let body = body::stream(stream::unfold(Some(parts), |parts| async move {
+        let mut parts = parts?;
+        match parts.recv().await {
+            Some(Ok(Some(chunk))) => Some((Ok(chunk), Some(parts))),
+            Some(Ok(None)) => None,
+            Some(Err(error)) => Some((Err(error), None)),
+            // The client is gone: an engine must not take what it has for all.
+            None => Some((Err("the archive was broken off".into()), None)),
+        }
     }));
     let guard = ended.clone().drop_guard();
-    let feed = Feed {
-        chunks: send,
-        ended,
-    };
+    let feed = Feed { parts: send, ended };
     (feed, body, guard)
 }
 
 impl Feed {
-    /// Sends a chunk, and tells whether the node takes more.
-    async fn send(&self, chunk: Result<Bytes, BodyError>) -> bool {
+    /// Sends a part, and tells whether the node takes more.
+    async fn send(&self, part: Part) -> bool {
         tokio::select! {
-            sent = tokio::time::timeout(STALLED, self.chunks.send(chunk)) => match sent {
+            sent = tokio::time::timeout(STALLED, self.parts.send(part)) => match sent {
                 Ok(sent) => sent.is_ok(),
                 Err(_) => {
                     self.leave_out();
@@ -117,11 +124,11 @@ impl Feed {
 
     /// Breaks the archive off as soon as the node reads on, so that it does not take what it has for all.
     fn leave_out(&self) {
-        let chunks = self.chunks.clone();
+        let parts = self.parts.clone();
         let why = format!("it took nothing of the archive for {} s", STALLED.as_secs());
         tokio::spawn(async move {
             // It may have ended.
-            let _ = chunks.send(Err(why.into())).await;
+            let _ = parts.send(Err(why.into())).await;
         });
     }
 }
@@ -129,21 +136,45 @@ impl Feed {
 /// Writes the archive into every feed; a node that stopped reading is left out from there on, and without any the rest
 /// is not read.
 pub(in crate::api) async fn feed_all(mut archive: Body, mut feeds: Vec<Feed>) {
-    while let Some(frame) = archive.frame().await {
-        let chunk = match frame.map(hyper::body::Frame::into_data) {
-            Ok(Ok(data)) => Ok(data),
-            Ok(Err(_)) => continue,
-            Err(error) => Err(error.to_string()),
+    loop {
+        let part = match archive
+            .frame()
+            .await
+            .map(|f| f.map(hyper::body::Frame::into_data))
+        {
+            Some(Ok(Ok(data))) => Ok(Some(data)),
+            Some(Ok(Err(_))) => continue,
+            Some(Err(error)) => Err(error.to_string()),
+            None => Ok(None),
         };
         let mut taking = Vec::new();
         for feed in feeds {
-            if feed.send(chunk.clone().map_err(BodyError::from)).await {
+            if feed.send(part.clone().map_err(BodyError::from)).await {
                 taking.push(feed);
             }
         }
-        if chunk.is_err() || taking.is_empty() {
+        if taking.is_empty() || !matches!(part, Ok(Some(_))) {
             return;
         }
         feeds = taking;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_archive_ends_for_a_node_only_where_it_ended() {
+        let (feed, whole, _guard) = feed();
+        let fed = tokio::spawn(feed_all(body::full("all of it"), vec![feed]));
+        assert_eq!(body::read(whole, 64).await.unwrap(), "all of it");
+        fed.await.unwrap();
+
+        let (feed, cut, _guard) = super::feed();
+        assert!(feed.send(Ok(Some("half".into()))).await);
+        // As when its client goes away.
+        drop(feed);
+        assert!(body::read(cut, 64).await.is_err());
     }
 }

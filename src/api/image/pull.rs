@@ -18,6 +18,7 @@ use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
 use crate::api::home;
 use crate::api::query::Query;
+use crate::cluster::stall::Heard;
 use crate::cluster::supply::{Supply, Wanted};
 use crate::cluster::{self, Cluster, transfer};
 use crate::engine::{self, Engine, Refresh};
@@ -89,6 +90,7 @@ async fn on_many(call: Call, targets: Vec<(String, Engine)>) -> Answer {
         head: call.head.clone(),
         target: target::versioned(engine, call.version, &call.path, call.raw_query()),
         tell: tell.clone(),
+        heard: Some(call.api.cluster.transfers().heard(engine)),
     };
     let jobs: Vec<Job> = targets.iter().enumerate().map(job).collect();
     drop(tell);
@@ -161,6 +163,8 @@ pub(in crate::api) struct Job {
     pub(in crate::api) head: Parts,
     pub(in crate::api) target: String,
     pub(in crate::api) tell: Tell,
+    /// What the engine says of its pulls; none for work that may take long without a word.
+    pub(in crate::api) heard: Option<Heard>,
 }
 
 impl Job {
@@ -194,7 +198,8 @@ impl Job {
     /// Sends the call and passes each line of progress on.
     async fn exchange(&self, request_body: Body) -> Result<(), engine::Error> {
         let head = self.head.clone();
-        let answer = forward(&self.engine, head, request_body, &self.target).await?;
+        let answer = forward(&self.engine, head, request_body, &self.target);
+        let answer = self.said(answer).await??;
         let (status, mut incoming) = (answer.status(), answer.into_body());
         let client = self.engine.client();
         if !status.is_success() {
@@ -206,7 +211,7 @@ impl Job {
             });
         }
         let mut line = Vec::new();
-        while let Some(frame) = incoming.frame().await {
+        while let Some(frame) = self.said(incoming.frame()).await? {
             let frame = frame.map_err(|e| client.broken(e.to_string()))?;
             let Ok(data) = frame.into_data() else {
                 continue;
@@ -222,6 +227,24 @@ impl Job {
             }
         }
         self.tell_line(&mut line).await
+    }
+
+    /// Waits for something that the engine says. Only its own silence counts, and not that nobody reads what it said.
+    async fn said<T>(&self, what: impl Future<Output = T>) -> Result<T, engine::Error> {
+        let Some(heard) = &self.heard else {
+            return Ok(what.await);
+        };
+        tokio::select! {
+            biased;
+            said = what => {
+                heard.count();
+                Ok(said)
+            }
+            after = heard.nothing() => Err(engine::Error::Stalled {
+                node: self.engine.client().key().to_string(),
+                after,
+            }),
+        }
     }
 
     /// Tells a line; one that is an error is the outcome.

@@ -1,7 +1,10 @@
 //! An engine whose disk is full: it answers, and creates nothing.
 
+use serde_json::json;
+
 use super::{NOTICED, Scene};
 use crate::support::caller::on;
+use crate::support::images::{big_image, count_on, has, wait_for};
 use crate::support::lab::{EngineSpec, Release, Spec, eventually, output};
 
 /// Three engines, of which node1 has a small disk.
@@ -90,4 +93,57 @@ fn a_full_disk_is_tried_again_after_a_while() {
     })
     .unwrap();
     wait_for_warnings(&scene, false);
+}
+
+/// Returns how much of its disk node1 uses, in kB.
+fn used_kb(scene: &Scene) -> u64 {
+    let engine = scene.lab.engine("node1");
+    let data = engine.folder().join("data");
+    let mut df = engine.on_machine("/bin/df");
+    let told = output(df.args(["-k", "--output=used"]).arg(data)).unwrap();
+    told.lines().last().unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn an_image_that_does_not_fit_leaves_nothing_and_the_container_goes_elsewhere() {
+    let scene = scene();
+    let node1 = scene.lab.engine("node1");
+    // More than there is room for, be it only once.
+    big_image(scene.lab.engine("node2"), "big:1", 96);
+    wait_for(&scene.caller, "big:1");
+    let (images, used) = (count_on(node1), used_kb(&scene));
+
+    let mut body = on("node1");
+    body["Image"] = json!("big:1");
+    let message = scene.caller.create("there", &body).expect(500).message();
+    let start = "image big:1 could not be copied from node2 to node1: ";
+    assert!(message.starts_with(start), "{message}");
+    assert!(message.contains("no space left on device"), "{message}");
+    let nothing_left = || {
+        assert_eq!(count_on(node1), images);
+        assert!(!has(node1, "big:1"));
+        let left = || match used_kb(&scene) {
+            now if now <= used + 1024 => Ok(()),
+            now => Err(format!("{now} kB used, {used} kB before")),
+        };
+        eventually(NOTICED, left).unwrap();
+    };
+    nothing_left();
+    let there = |c: &serde_json::Value| c["Names"][0] == "/there";
+    assert!(!scene.caller.containers().iter().any(there));
+
+    // The emptiest node is the first choice, and not the only one.
+    for node in ["node0", "node2"] {
+        scene.caller.create("", &on(node)).expect(201);
+    }
+    let answer = scene.caller.create("there", &json!({"Image": "big:1"}));
+    let answer = answer.expect(201);
+    let warnings = answer.json()["Warnings"].to_string();
+    assert!(warnings.contains(start), "{warnings}");
+    let inspect = format!("/containers/{}/json", answer.id());
+    let inspect = scene.caller.get(&inspect).json();
+    assert_ne!(inspect["Node"]["Name"], "node1");
+    nothing_left();
+    // It takes what fits.
+    scene.caller.create("", &on("node1")).expect(201);
 }

@@ -10,7 +10,8 @@ use super::streams::connections;
 use super::{Container, flotilla};
 use crate::support::flotilla::Flotilla;
 use crate::support::http::{Wire, call};
-use crate::support::lab::{EngineSpec, Lab, Release, Spec, eventually, output};
+use crate::support::images::{big_image, count_on, has};
+use crate::support::lab::{Engine, EngineSpec, Lab, Release, Spec, eventually, output};
 
 /// How long an engine may take to notice that nobody waits any more.
 const NOTICED: Duration = Duration::from_secs(20);
@@ -81,6 +82,55 @@ fn w10_pulls_and_pushes_end_with_their_client() {
         })
         .unwrap();
     }
+}
+
+/// Returns how many archives an engine is unpacking.
+fn unpacking(engine: &Engine) -> usize {
+    let folder = engine.folder().join("data/tmp");
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    entries.filter_map(Result::ok).count()
+}
+
+#[test]
+fn w10_a_load_on_many_nodes_ends_with_its_client() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let maker = lab.engine("node2");
+    big_image(maker, "big:1", 32);
+    let archive = lab.folder().join("big.tar");
+    output(maker.docker().args(["save", "big:1", "-o"]).arg(&archive)).unwrap();
+    output(maker.docker().args(["rmi", "big:1"])).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let before: Vec<_> = lab.engines().iter().map(count_on).collect();
+    let bytes = std::fs::read(&archive).unwrap();
+    let part = &bytes[..bytes.len() * 3 / 4];
+    let mut client = Wire::connect(flotilla.addr());
+    client.send(concat!(
+        "POST /images/load?quiet=1 HTTP/1.1\r\nHost: engine\r\n",
+        "Content-Type: application/x-tar\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ));
+    client.send(format!("{:x}\r\n", part.len()));
+    client.send(part);
+    client.send("\r\n");
+    let counts = || -> Vec<_> { lab.engines().iter().map(unpacking).collect() };
+    let under_way = || match counts() {
+        all if all.iter().all(|count| *count > 0) => Ok(()),
+        all => Err(all),
+    };
+    eventually(NOTICED, under_way).unwrap();
+    // It does not end by itself.
+    assert!(client.is_silent_for(Duration::from_secs(1)));
+    under_way().unwrap();
+    drop(client);
+    eventually(NOTICED, || match counts() {
+        all if all.iter().all(|count| *count == 0) => Ok(()),
+        all => Err(all),
+    })
+    .unwrap();
+    let after: Vec<_> = lab.engines().iter().map(count_on).collect();
+    assert_eq!(before, after);
+    let mut docker = flotilla.clients(&lab).docker();
+    output(docker.args(["load", "-i"]).arg(&archive)).unwrap();
+    assert!(lab.engines().iter().all(|e| has(e, "big:1")));
 }
 
 #[test]
