@@ -24,6 +24,8 @@ pub enum Part {
     Build(String),
     /// All tunnels to `BuildKit` of one client.
     Client(String),
+    /// The last build of one client: its next one may start from what that made.
+    Last(String),
     /// What is to be called so: its cache is where it was built before.
     Tag(String),
 }

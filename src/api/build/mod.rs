@@ -4,6 +4,7 @@
 //! and a build that name each other and come in any order. buildx opens tunnels that say nothing of what is in them, so
 //! all tunnels of one client lead to one node.
 
+mod bases;
 mod place;
 mod rows;
 mod start;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::api::call::Call;
 use crate::api::error::Error;
 use crate::cluster::builds::Part;
+use crate::cluster::supply::Wanted;
 use crate::cluster::{self, Members};
 use crate::engine::Engine;
 use crate::model::Node;
@@ -23,22 +24,30 @@ pub(super) fn candidates(
     Ok(placed.map_err(cluster::Error::Refused)?.candidates)
 }
 
-/// Chooses a place for one build: where the same was built before; else where the fewest builds are under way, and of
-/// these the node of this client's other builds, which has the images that they made.
+/// Chooses a place for one build: where the same was built before; else where the fewest builds are under way, of these
+/// where the images are that it starts from, and then the node of this client's last build, which has what that made.
 pub(super) fn choose<'n>(
     call: &Call,
     members: &Members,
     candidates: &'n [Arc<Node>],
     tags: &[Part],
+    bases: &[Wanted<'_>],
 ) -> Result<&'n Arc<Node>, Error> {
     let builds = call.api.cluster.builds();
     let before: Vec<_> = tags.iter().filter_map(|t| builds.place(t)).collect();
-    let home = of_client(call, members)?;
+    let last = builds.place(&Part::Last(client(call)));
+    let last = last.filter(|key| candidates.iter().any(|n| n.key == *key));
+    let home = match last {
+        Some(key) => key,
+        None => Arc::clone(&of_client(call, members)?.key),
+    };
     let fit = candidates.iter().filter(|n| n.is_fit());
     // Stable: of equals the scheduler's first.
     let best = fit.min_by_key(|n| {
         let again = before.contains(&n.key);
-        (!again, builds.running(&n.key), n.key != home.key)
+        let lacks = bases.iter().filter(|base| base.copy_to(n).is_some());
+        let running = builds.running(&n.key);
+        (!again, running, lacks.count(), n.key != home)
     });
     let best = best.or_else(|| candidates.first());
     Ok(best.ok_or(cluster::Error::NoHealthyNode)?)

@@ -1,6 +1,7 @@
 //! `POST /build`: one build, placed by its arguments, its output passed on as it comes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::afterwards;
@@ -8,11 +9,13 @@ use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
 use crate::api::system::any;
 use crate::cluster::builds::Part;
-use crate::engine::Refresh;
+use crate::cluster::supply::Wanted;
+use crate::cluster::{Cluster, transfer};
+use crate::engine::{Engine, Refresh};
 use crate::model::Resources;
 use crate::scheduler::{Request, wishes};
 
-use super::{place, rows};
+use super::{bases, place, rows};
 
 /// What stands before a build's ID where its context is sent by a call of its own.
 const UPLOAD: &str = "upload-request:";
@@ -20,7 +23,7 @@ const UPLOAD: &str = "upload-request:";
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Builds on the node that placement chooses, or where the other parts of the build are.
-pub(in crate::api) async fn build(call: Call) -> Answer {
+pub(in crate::api) async fn build(mut call: Call) -> Answer {
     let members = call.members();
     let builds = call.api.cluster.builds().clone();
     if let Some(id) = call.query.text("buildid").strip_prefix(UPLOAD) {
@@ -45,7 +48,9 @@ pub(in crate::api) async fn build(call: Call) -> Answer {
         .map(|t| Part::Tag(t.to_owned()))
         .collect();
     let candidates = place::candidates(&call, &members, &request)?;
-    let best = place::choose(&call, &members, &candidates, &tags)?;
+    let bases = bases::of(&mut call).await;
+    let bases: Vec<_> = bases.iter().map(|b| Wanted::new(&members, b)).collect();
+    let best = place::choose(&call, &members, &candidates, &tags, &bases)?;
     let key = builds.pin(&parts, &best.key);
     if !candidates.iter().any(|n| n.key == key) {
         let name = members.view.by_key(&key).map_or(&*key, |n| &n.name);
@@ -53,12 +58,14 @@ pub(in crate::api) async fn build(call: Call) -> Answer {
             "the session of this build is on {name}, which cannot take the build"
         )));
     }
-    for tag in tags {
-        builds.put(tag, &key);
+    let last = Part::Last(place::client(&call));
+    for part in tags.into_iter().chain([last]) {
+        builds.put(part, &key);
     }
     let engine = place::engine(&members, &key)?;
     let under_way = builds.begin(&key);
     tracing::debug!(node = %key, "build placed");
+    bring(&call.api.cluster, &engine, &bases).await;
     let (cluster, path) = (call.api.cluster.clone(), call.path.clone());
     // BuildKit's progress is no text that a node could be named in.
     let named = cluster.manners().is_classic() && call.query.text("version") != "2";
@@ -68,6 +75,19 @@ pub(in crate::api) async fn build(call: Call) -> Answer {
     }
     let kept = afterwards::refresh(answer, cluster, engine, Refresh::Images);
     Ok(afterwards::hold(kept, under_way))
+}
+
+/// Copies to the node what a build starts from and only other nodes have; what cannot be copied is left to the engine,
+/// which says what it lacks.
+async fn bring(cluster: &Cluster, engine: &Engine, bases: &[Wanted<'_>]) {
+    for base in bases {
+        let Some(source) = base.copy_to(&engine.node()) else {
+            continue;
+        };
+        if let Err(error) = transfer::copy(cluster, engine, &source, &Arc::default()).await {
+            tracing::warn!(%error, "a build lacks what it starts from");
+        }
+    }
 }
 
 /// Ends a build on its node; one that nobody knows is no build any more, as for an engine.

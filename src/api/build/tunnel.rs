@@ -22,11 +22,9 @@ pub(in crate::api) async fn grpc(call: Call) -> Answer {
     let node = place::of_client(&call, &members)?;
     let engine = place::engine(&members, &node.key)?;
     let slot = call.slot.clone();
-    let tunnel = call
-        .api
-        .cluster
-        .builds()
-        .tunnel(&place::client(&call), &node.key);
+    let (builds, client) = (call.api.cluster.builds().clone(), place::client(&call));
+    let tunnel = builds.tunnel(&client, &node.key);
+    builds.put(Part::Last(client), &node.key);
     let path = call.path.clone();
     let answer = call.hijack(&engine, &path).await?;
     if slot.is_taken_over() {
