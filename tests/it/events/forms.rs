@@ -2,13 +2,13 @@
 
 use std::io::BufRead;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{STEPS, Scene, lives};
+use super::{SOON, STEPS, Scene, lives, now};
 use crate::support::caller::{Caller, sleeper};
 use crate::support::flotilla::Flotilla;
 use crate::support::http::{Wire, call, call_json};
-use crate::support::lab::{Lab, Spec};
+use crate::support::lab::{Lab, Spec, eventually};
 
 /// Opens the stream of a version with an `Accept` and returns the connection and the content type.
 fn open(addr: &str, version: &str, accept: &str) -> (Wire, String) {
@@ -85,6 +85,77 @@ fn clients_of_1_52_choose_the_form_of_events() {
                 let has = event.get(key).is_some();
                 assert_eq!(has, old && event["Type"] == "container", "{kind} {event}");
             }
+        }
+    }
+}
+
+/// Does on an engine what makes events of most kinds.
+fn keep_busy(engine: &Caller) {
+    let id = engine.create("busy", &json!({})).expect(201).id();
+    let container = format!("/containers/{id}");
+    engine.post(&format!("{container}/start")).expect(204);
+    engine.post(&format!("{container}/pause")).expect(204);
+    engine.post(&format!("{container}/unpause")).expect(204);
+    let commit = format!("/commit?container={id}&repo=busy&tag=1");
+    engine.post_json(&commit, &json!({})).expect(201);
+    engine.delete(&format!("{container}?force=1")).expect(204);
+    engine
+        .post("/images/busy:1/tag?repo=busy&tag=2")
+        .expect(201);
+    engine.delete("/images/busy:2").expect(200);
+    engine.delete("/images/busy:1").expect(200);
+    let network = json!({"Name": "busy"});
+    engine.post_json("/networks/create", &network).expect(201);
+    engine.delete("/networks/busy").expect(204);
+    engine.post_json("/volumes/create", &network).expect(201);
+    engine.delete("/volumes/busy").expect(204);
+    engine.post("/images/prune").expect(200);
+}
+
+/// Reads the past of an endpoint in the order of time, without what says of which node it is.
+fn past(addr: &str, target: &str) -> Vec<Value> {
+    let answer = call(addr, "GET", target);
+    assert_eq!(answer.head.status, 200, "{target}: {}", answer.text());
+    let text = answer.text();
+    let events = text.lines().map(|line| {
+        let mut event: Value = serde_json::from_str(line).unwrap();
+        let marks = event["Actor"]["Attributes"].as_object_mut().unwrap();
+        marks.retain(|key, _| !key.starts_with("node."));
+        event
+    });
+    let mut events: Vec<Value> = events.collect();
+    events.sort_by_key(|e| e["timeNano"].as_i64());
+    events
+}
+
+#[test]
+fn a_client_is_told_what_the_engine_tells_its_version() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::start(lab.folder(), &["--api-version", "1.51"], &lab.addresses());
+    flotilla.wait_for_nodes(3);
+    for (node, versions) in [("node0", &[41][..]), ("node1", &[41, 45, 46, 51])] {
+        let engine = lab.engine(node).address();
+        let since = now();
+        keep_busy(&Caller::new(engine.clone()));
+        for version in versions {
+            let replay = |addr: &str| {
+                let until = now();
+                past(
+                    addr,
+                    &format!("/v1.{version}/events?since={since}&until={until}"),
+                )
+            };
+            // An engine tells some of it after it has answered.
+            let told = eventually(SOON, || {
+                let (told, ours) = (replay(&engine), replay(flotilla.addr()));
+                match told.len() > 12 && told == ours {
+                    true => Ok(ours),
+                    false => Err(format!("1.{version}\n{told:#?}\n{ours:#?}")),
+                }
+            });
+            let is_create = |e: &Value| e["Type"] == "image" && e["Action"] == "create";
+            let creates = told.unwrap().iter().any(is_create);
+            assert_eq!(creates, *version >= 46, "1.{version} on {node}");
         }
     }
 }
