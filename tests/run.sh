@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the whole suite as CI does: formatting, lints, then every test, on real engines. Needs root and Debian, and
-# installs what else is missing.
+# installs what else is missing. What could not be had, and which tests did without it, is told at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,4 +12,7 @@ tests/lab/packages.sh
 cargo fmt --check
 cargo clippy --quiet --all-targets -- -D warnings
 cargo test --quiet --doc
+FLOTILLA_SKIPPED=$(mktemp)
+export FLOTILLA_SKIPPED
+trap 'tests/lab/skipped.sh "$FLOTILLA_SKIPPED"; rm -f "$FLOTILLA_SKIPPED"' EXIT
 cargo test --lib --bins --tests

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::support::clients::{Clients, lacks, needs};
 use crate::support::flotilla::Flotilla;
-use crate::support::lab::{Engine, Lab, Spec, eventually, output};
+use crate::support::lab::{Engine, Lab, Spec, eventually, output, skip};
 
 /// How long a build that was cancelled may take to end on its engine.
 const SOON: Duration = Duration::from_secs(20);
@@ -62,7 +62,7 @@ pub(crate) fn ways<'a>(lab: &'a Lab, flotilla: &'a Flotilla) -> Vec<Way<'a>> {
         ("buildx", Box::new(move || with(clients().docker(), "1"))),
     ];
     if let Some(why) = lacks("plugins") {
-        println!("without buildx: {why}");
+        skip(&why);
         ways.pop();
     }
     ways

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use crate::support::clients::Clients;
-use crate::support::lab::{Engine, EngineSpec, Lab, Release, Spec, TlsFiles, eventually, output};
+use crate::support::lab::{
+    Engine, EngineSpec, Lab, Release, Spec, TlsFiles, eventually, output, skip,
+};
 
 const SOON: Duration = Duration::from_secs(1);
 const LIMIT: Duration = Duration::from_secs(30);
@@ -28,9 +30,9 @@ fn names(engine: &Engine) -> String {
     output(engine.docker().args(["ps", "--format", "{{.Names}}"])).unwrap()
 }
 
-/// Prints why a client is not installed; `packages.sh` has told it too.
+/// Tells why a client is not installed.
 fn told(client: Result<Command, String>) -> Result<Command, ()> {
-    client.map_err(|why| println!("{why}"))
+    client.map_err(|why| skip(&why))
 }
 
 /// Lists what exists on this machine of the lab of that number.

@@ -41,6 +41,7 @@ mod restart;
 mod routes;
 mod schemas;
 mod sdk;
+mod skips;
 mod stores;
 mod suites;
 mod swarm_mode;

@@ -1,7 +1,7 @@
 //! What only newer engines have passes through: all engines here are of 28.5.
 
 use crate::support::flotilla::Flotilla;
-use crate::support::lab::{Lab, Release, Spec, output};
+use crate::support::lab::{Lab, Release, Spec, output, skip};
 
 fn start() -> (Lab, Flotilla) {
     let lab = Lab::start(&Spec::of(&[Release::V28, Release::V28])).unwrap();
@@ -12,7 +12,8 @@ fn start() -> (Lab, Flotilla) {
 #[test]
 fn a_networks_families_of_addresses_are_what_was_asked_for() {
     let (lab, flotilla) = start();
-    if lab.skipped().is_some() {
+    if let Some(why) = lab.skipped() {
+        skip(why);
         return;
     }
     let mut docker = flotilla.clients(&lab).docker_28().unwrap();
@@ -26,7 +27,8 @@ fn a_networks_families_of_addresses_are_what_was_asked_for() {
 #[test]
 fn an_image_that_is_mounted_is_brought_along() {
     let (lab, flotilla) = start();
-    if lab.skipped().is_some() {
+    if let Some(why) = lab.skipped() {
+        skip(why);
         return;
     }
     let from = lab.engine("node0");

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 
 use crate::support::flotilla::Flotilla;
-use crate::support::lab::{Cache, Lab, Release, Spec, output};
+use crate::support::lab::{Cache, Lab, Release, Spec, output, skip};
 
 /// The parts that need no image of a registry that the lab cannot reach.
 const FILES: &[&str] = &[
@@ -70,7 +70,7 @@ fn tag(docker: impl Fn() -> Command) {
 fn what_docker_pys_own_tests_find_on_one_engine_they_find_here() {
     let cache = Cache::locate();
     if cache.suite().is_none() {
-        println!("docker-py's tests are not installed here");
+        skip("docker-py's tests are not installed here");
         return;
     }
     let one = Lab::start(&Spec::of(&[Release::V28])).unwrap();

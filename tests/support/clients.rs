@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::lab::{Cache, Lab};
+use super::lab::{Cache, Lab, skip_in_many};
 
 /// Makes commands of real clients that talk to one endpoint and read nobody's own settings.
 #[derive(Debug)]
@@ -25,10 +25,10 @@ impl<'a> Clients<'a> {
         }
     }
 
-    /// Returns the docker CLI that most tests use: 28, or 20.10 where there is no 28, which is then printed.
+    /// Returns the docker CLI that most tests use: 28, or 20.10 where there is no 28, which is then told.
     pub(crate) fn docker(&self) -> Command {
         self.docker_28().unwrap_or_else(|why| {
-            println!("{why}, so 20.10 runs in its place");
+            skip_in_many(&format!("{why}, so 20.10 runs in its place"));
             self.docker_20()
         })
     }
@@ -125,11 +125,11 @@ pub(crate) fn lacks(part: &str) -> Option<String> {
     (!Cache::locate().has_part(part)).then(|| missing(part))
 }
 
-/// Ends a test whose optional parts are not installed, and prints which one.
+/// Ends a test whose optional parts are not installed, and tells which one.
 macro_rules! needs {
     ($($part:literal),+) => {
         $(if let Some(why) = $crate::support::clients::lacks($part) {
-            println!("skipped: {why}");
+            $crate::support::lab::skip(&why);
             return;
         })+
     };

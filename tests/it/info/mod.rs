@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::caller::{Caller, on};
 use crate::support::flotilla::Flotilla;
-use crate::support::lab::{Engine, Lab, Spec, output};
+use crate::support::lab::{Engine, Lab, Spec, output, skip};
 
 /// `Server:` of `docker info` by CLI 28 before three engines with a container on node1; `<…>` stands for what differs
 /// from machine to machine.
@@ -134,7 +134,7 @@ fn three_engines_are_added_up_and_shown_in_the_classic_layout() {
     let clients = flotilla.clients(&lab);
     match clients.docker_28() {
         Ok(docker) => prints(docker, LAYOUT_28),
-        Err(missing) => println!("skipped: {missing}"),
+        Err(missing) => skip(&missing),
     }
     prints(clients.docker_20(), LAYOUT_20);
 }

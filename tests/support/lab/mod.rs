@@ -22,6 +22,7 @@ mod network;
 mod probe;
 mod registry;
 mod shell;
+mod skip;
 mod spec;
 
 use std::path::{Path, PathBuf};
@@ -38,6 +39,7 @@ pub(crate) use self::{
     error::Error,
     probe::eventually,
     shell::output,
+    skip::{skip, skip_in_many},
     spec::{EngineSpec, Release, Spec, TlsFiles},
 };
 use self::{claim::Claim, network::Network, registry::Registry};
@@ -62,6 +64,9 @@ impl Lab {
     pub(crate) fn start(spec: &Spec) -> Result<Self, Error> {
         let cache = Cache::open()?;
         let (specs, skipped) = spec.fit(&cache);
+        if skipped.is_some() {
+            skip_in_many("engine 28.5 is not installed here, so 20.10 runs in its place");
+        }
         let claim = Claim::take()?;
         let docker_config = cache.docker_config(claim.folder())?;
         let network = Network::create(claim.number())?;

@@ -1,0 +1,42 @@
+//! Tests that are skipped are told: a run without a client is not as good as one with it.
+
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+use crate::support::lab::output;
+
+#[test]
+fn a_test_without_its_client_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("skipped");
+    let missing = [
+        "sdk::docker_py_runs_execs_and_moves_archives",
+        "suites::what_docker_pys_own_tests_find_on_one_engine_they_find_here",
+    ];
+    for test in missing {
+        let mut run = Command::new(env::current_exe().unwrap());
+        // Nothing is installed there.
+        run.args(["--exact", test])
+            .env("FLOTILLA_LAB_CACHE", folder.path())
+            .env("FLOTILLA_SKIPPED", &file);
+        output(run.stdin(Stdio::null())).unwrap();
+    }
+    let told = fs::read_to_string(&file).unwrap();
+    let names = told.lines().map(|line| line.split_once(": ").unwrap());
+    let (names, reasons): (Vec<_>, Vec<_>) = names.unzip();
+    assert_eq!(names, missing);
+    assert!(
+        reasons.iter().all(|r| r.contains("not installed here")),
+        "{told}"
+    );
+
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/skipped.sh");
+    let shown = output(Command::new(script).arg(&file)).unwrap();
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(lines.len(), 3, "{shown}");
+    assert_eq!(lines[0], "== 2 skipped");
+    assert!(lines[1].starts_with(missing[0]), "{shown}");
+    fs::write(&file, "").unwrap();
+    let shown = output(Command::new(script).arg(&file)).unwrap();
+    assert_eq!(shown, "== nothing was skipped");
+}
