@@ -20,6 +20,7 @@ mod differences;
 mod drivers;
 mod events;
 mod faults;
+mod filters;
 mod first;
 mod homes;
 mod image_faults;

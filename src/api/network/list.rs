@@ -87,7 +87,8 @@ pub fn select(
             || (local && name.looks_inside() && name.matches(&full()));
         let label = |name: &str| network.labels.get(name).map(String::as_str);
         let builtin = Network::PREDEFINED.contains(&network.name.as_str());
-        let used = |in_use: &InUse<'_>| builtin || in_use.has(n, network);
+        // Swarm mode's own have ends that belong to no container.
+        let used = |in_use: &InUse<'_>| network.is_predefined() || in_use.has(n, network);
         if named
             && id.matches(&network.id)
             && filters.exact("driver", &network.driver)

@@ -110,6 +110,27 @@ fn networks_are_selected_as_on_an_engine() {
 }
 
 #[test]
+fn what_swarm_mode_makes_for_itself_is_in_use() {
+    let mut node = node("node0");
+    node.networks = Arc::new(vec![
+        network("n1", "ingress", "swarm", "overlay"),
+        network("n2", "docker_gwbridge", "local", "bridge"),
+        network("n3", "mesh", "swarm", "overlay"),
+    ]);
+    let view = view(vec![node]);
+    for (value, expected) in [("true", vec!["n3"]), ("false", vec!["n1", "n2"])] {
+        let mut filters = Filters::default();
+        filters.insert("dangling", value);
+        let rows = select(&view, &filters, Manners::Engine).unwrap();
+        let ids: Vec<&str> = rows
+            .iter()
+            .map(|row| row.node.networks[row.at].id.as_str())
+            .collect();
+        assert_eq!(ids, expected, "{value}");
+    }
+}
+
+#[test]
 fn names_that_another_node_bears_are_qualified() {
     let query = Query::parse("filters=%7B%22name%22%3A%5B%22app%22%5D%7D").unwrap();
     let filters = parse(&query).unwrap();
