@@ -307,6 +307,7 @@ impl Api {
             api_max: self.advertise(),
             api_min: version::OLDEST,
             manners: self.cluster.manners(),
+            experimental: self.settings.experimental,
             strategy: scheduler.strategy_name().to_owned(),
             filters: filters.map(str::to_owned).collect(),
             event_listeners: self.cluster.feed().listeners(),

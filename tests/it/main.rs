@@ -22,6 +22,7 @@ mod events;
 mod faults;
 mod filters;
 mod first;
+mod flags;
 mod homes;
 mod image_faults;
 mod images;

@@ -144,6 +144,24 @@ impl Relay {
         &self.addr
     }
 
+    /// Counts the requests that begin with `mark`, a method and the start of a target, in any API version.
+    pub(crate) fn count(&self, mark: &str) -> usize {
+        let (method, target) = mark.split_once(' ').unwrap();
+        let heard = self.heard.lock().unwrap();
+        let heard = String::from_utf8_lossy(&heard);
+        let lines = heard.lines().filter_map(|line| {
+            let rest = line.strip_suffix(" HTTP/1.1")?;
+            // Behind a body that ends without a line of its own.
+            let at = rest.rfind(&format!("{method} /"))?;
+            rest[at..].strip_prefix(method)?.strip_prefix(" /")
+        });
+        let plain = |line: &str| match line.split_once('/') {
+            Some((version, rest)) if version.starts_with("v1.") => format!("/{rest}"),
+            _ => format!("/{line}"),
+        };
+        lines.filter(|line| plain(line).starts_with(target)).count()
+    }
+
     /// Returns the last request whose first line holds `mark`, from there to the end of what was heard.
     pub(crate) fn request(&self, mark: &str) -> String {
         let heard = self.heard.lock().unwrap();

@@ -21,6 +21,8 @@ pub struct About {
     pub api_min: u16,
     /// Whose habits answers follow where they differ.
     pub manners: Manners,
+    /// Whether it is shown as an experimental build (classic's flag).
+    pub experimental: bool,
     /// Whether this proxy decides or another one does.
     pub role: Role,
     /// The name of the strategy.

@@ -29,10 +29,7 @@ pub(in crate::api) async fn ping(call: Call) -> Answer {
 
 /// Tells the versions of Flotilla and of every node.
 pub(in crate::api) async fn version(call: Call) -> Answer {
-    let mut told = version::version(&call.members().view, &call.api.about());
-    if call.api.settings.experimental {
-        told["Experimental"] = true.into();
-    }
+    let told = version::version(&call.members().view, &call.api.about());
     Ok(json(StatusCode::OK, format!("{told}\n")))
 }
 

@@ -32,7 +32,12 @@ pub fn version(view: &ClusterView, about: &About) -> Value {
             .map(|(key, value)| ((*key).to_owned(), json!(value))),
     );
     let mut engine = top.clone();
-    engine.insert("Experimental".to_owned(), json!("false"));
+    // The CLI prints this one and scripts read the other.
+    let experimental = json!(about.experimental.to_string());
+    engine.insert("Experimental".to_owned(), experimental);
+    if about.experimental {
+        top.insert("Experimental".to_owned(), json!(true));
+    }
     let engine = json!({"Name": "Engine", "Version": version, "Details": engine});
     let nodes = view.nodes().iter().filter(|node| node.health.is_known());
     let components: Vec<Value> = std::iter::once(engine)
@@ -118,6 +123,15 @@ mod tests {
             "GoVersion": "none (Rust)", "Os": "linux", "Arch": "arm64", "KernelVersion": "6.1",
             "BuildTime": "2026-11-24T00:00:00Z",
         });
-        assert_eq!(version(&view(vec![node0, pending]), &about), expected);
+        let view = view(vec![node0, pending]);
+        assert_eq!(version(&view, &about), expected);
+        let about = About {
+            experimental: true,
+            ..about
+        };
+        let mut expected = expected;
+        expected["Experimental"] = true.into();
+        expected["Components"][0]["Details"]["Experimental"] = "true".into();
+        assert_eq!(version(&view, &about), expected);
     }
 }
