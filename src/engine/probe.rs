@@ -154,11 +154,21 @@ impl Probe {
             BollardError::DockerResponseServerError {
                 status_code,
                 message,
-            } => Error::Status {
-                node,
-                status: http::StatusCode::from_u16(status_code).unwrap_or_default(),
-                message,
-            },
+            } => {
+                let status = http::StatusCode::from_u16(status_code).unwrap_or_default();
+                match is_sentence(&message) {
+                    true => Error::Status {
+                        node,
+                        status,
+                        message,
+                    },
+                    false => {
+                        let what =
+                            format!("{status} in place of its version: is this a Docker engine?");
+                        self.client.answer(what)
+                    }
+                }
+            }
             BollardError::RequestTimeoutError => self.late(),
             BollardError::IOError { err } => match err.downcast::<Error>() {
                 Ok(ours) => ours,
@@ -183,6 +193,12 @@ struct Asked {
 /// Returns the API version to speak with an engine, as minor number.
 pub(crate) fn spoken(api_min: u16, api_max: u16) -> u16 {
     api_max.min(API_NEWEST).max(api_min)
+}
+
+/// Tells whether an error's text can stand in `docker info`; a web server's page, or nothing at all, cannot.
+fn is_sentence(message: &str) -> bool {
+    let text = message.trim();
+    !text.is_empty() && text.lines().count() == 1 && !text.starts_with('<')
 }
 
 /// Tells whether an engine is of the version it was.
@@ -218,6 +234,14 @@ fn minor(version: Option<&str>) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_are_no_sentences() {
+        assert!(is_sentence("client version 1.99 is too new\n"));
+        for page in ["", "\n", "<html></html>", "one\ntwo"] {
+            assert!(!is_sentence(page), "{page:?}");
+        }
+    }
 
     #[test]
     fn api_versions_are_minor_numbers() {

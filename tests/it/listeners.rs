@@ -15,7 +15,7 @@ use crate::support::lab::{EngineSpec, Lab, Release, Spec, TlsFiles, eventually, 
 const SOON: Duration = Duration::from_secs(20);
 
 /// Runs the program to its end, which must come soon.
-fn flotilla(args: &[&str]) -> Output {
+pub(super) fn flotilla(args: &[&str]) -> Output {
     Command::new("timeout")
         .args(["20", env!("CARGO_BIN_EXE_flotilla")])
         .args(args)
@@ -24,7 +24,7 @@ fn flotilla(args: &[&str]) -> Output {
 }
 
 /// Makes certificates for Flotilla, a client, and engines at any address that a lab may get.
-fn certificates(folder: &Path) {
+pub(super) fn certificates(folder: &Path) {
     let mut hosts = Vec::new();
     for lab in 0..=255 {
         hosts.push(format!("172.31.{lab}.10"));
@@ -156,7 +156,7 @@ fn healthy(info: impl Fn() -> Result<String, String>) {
 }
 
 /// Returns the paths of authority, certificate and key in a folder.
-fn files(folder: &Path) -> [String; 3] {
+pub(super) fn files(folder: &Path) -> [String; 3] {
     ["ca.pem", "cert.pem", "key.pem"].map(|name| folder.join(name).display().to_string())
 }
 
@@ -203,6 +203,85 @@ fn the_end_of_standard_input_passes_through_tls() {
         let said = String::from_utf8_lossy(&ended.stdout).into_owned();
         assert_eq!(said, format!("{}\nend\n", input.len()), "{node}");
     }
+}
+
+#[test]
+fn tls_and_a_socket_are_served_together() {
+    let tls = Tls::start();
+    let [ca, cert, key] = files(&tls.folder.path().join("server"));
+    let socket = tls.lab.folder().join("beside.sock");
+    let host = format!("unix://{}", socket.display());
+    let args = ["--tlsverify", "--tlscacert", &ca, "--tlscert", &cert];
+    let args = [&args[..], &["--tlskey", &key, "--host", &host]].concat();
+    let both = Flotilla::start(tls.lab.folder(), &args, &tls.lab.addresses());
+    let over_socket = || Clients::new(&host, &tls.lab).docker();
+    healthy(|| output(over_socket().arg("info")).map_err(|e| e.to_string()));
+    let over_tls = || {
+        let mut docker = both.clients(&tls.lab).docker();
+        docker.env("DOCKER_TLS_VERIFY", "1");
+        docker.env("DOCKER_CERT_PATH", tls.folder.path().join("client"));
+        docker
+    };
+    // Each door at the same time as the other, with a stream open in both.
+    let held = |mut docker: Command, name: &str| {
+        let run = ["run", "-i", "--rm", "--name", name, "busybox", "cat"];
+        docker
+            .args(run)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        docker.spawn().unwrap()
+    };
+    let streams = [held(over_socket(), "in-socket"), held(over_tls(), "in-tls")];
+    for mut stream in streams {
+        let mut stdin = stream.stdin.take().unwrap();
+        stdin.write_all(b"line\n").unwrap();
+        drop(stdin);
+        let ended = stream.wait_with_output().unwrap();
+        assert_eq!(ended.stdout, b"line\n");
+    }
+    // The socket needs no certificate, TCP does.
+    let mut bare = both.clients(&tls.lab).docker();
+    output(bare.arg("version")).unwrap_err();
+}
+
+#[test]
+fn a_door_that_cannot_be_opened_ends_the_program() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = format!("tcp://{}", taken.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let first = format!("unix://{}", path("first.sock"));
+    fs::write(path("file"), "mine").unwrap();
+    let (file, nowhere) = (path("file"), path("no/such/folder.sock"));
+    let (file, nowhere) = (format!("unix://{file}"), format!("unix://{nowhere}"));
+    let foreign = "tcp://192.0.2.1:2375".to_owned();
+    for (door, more, why) in [
+        (&port, None, "Address already in use (os error 98)"),
+        (&file, None, "the file is not a socket, and is left alone"),
+        (&nowhere, None, "No such file or directory (os error 2)"),
+        (
+            &foreign,
+            Some("--allow-unauthenticated-tcp"),
+            "Cannot assign requested address (os error 99)",
+        ),
+    ] {
+        let mut args = vec!["manage", "--host", &first, "--host", door];
+        args.extend(more);
+        args.push("127.0.0.1:1");
+        let ended = flotilla(&args);
+        assert_eq!(ended.status.code(), Some(1), "{door}: {ended:?}");
+        let said = String::from_utf8(ended.stderr).unwrap();
+        let last = said.lines().last().unwrap_or_default();
+        let told = door.strip_prefix("tcp://").unwrap_or(door);
+        assert!(
+            last.contains(&format!("cannot listen on {told}: ")),
+            "{said}"
+        );
+        assert!(last.contains(why), "{said}");
+        // What was open is closed, and its file is gone.
+        assert!(!Path::new(&path("first.sock")).exists(), "{door}");
+    }
+    assert_eq!(fs::read_to_string(path("file")).unwrap(), "mine");
 }
 
 #[test]

@@ -35,6 +35,7 @@ mod newcomers;
 mod newer;
 mod nodes;
 mod overlay;
+mod pending;
 mod private_registry;
 mod races;
 mod reads_own_writes;
