@@ -103,7 +103,8 @@ pub(super) struct Placement {
     /// often a failed create is tried elsewhere); repeatable
     #[arg(long, value_name = "KEY=VALUE")]
     pub(super) cluster_opt: Vec<String>,
-    /// Where `docker pull` puts an image: everywhere, or on-demand where a container needs it
+    /// Where `docker pull` puts an image: everywhere, or on-demand where a container needs it [default: everywhere with up
+    /// to 8 engines]
     #[arg(long, value_name = "everywhere|on-demand")]
     pub(super) image_spread: Option<String>,
     /// Only swarm is known

@@ -47,7 +47,7 @@ pub(super) struct Overlay {
     )]
     host: String,
     /// Use TLS and check Flotilla's certificate
-    #[arg(long, global = true, env = "DOCKER_TLS_VERIFY", value_parser = FalseyValueParser::new())]
+    #[arg(long, global = true, env = "DOCKER_TLS_VERIFY", hide_env_values = true, value_parser = FalseyValueParser::new())]
     tlsverify: bool,
     /// The folder of ca.pem, cert.pem and key.pem for TLS
     #[arg(

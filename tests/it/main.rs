@@ -23,6 +23,7 @@ mod faults;
 mod filters;
 mod first;
 mod flags;
+mod help;
 mod homes;
 mod image_faults;
 mod images;
