@@ -2,6 +2,7 @@
 
 mod away;
 mod cut;
+mod elsewhere;
 mod full;
 mod half;
 mod hung;
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::support::caller::{Answer, Caller, on};
 use crate::support::flotilla::Flotilla;
-use crate::support::lab::{Lab, Spec, eventually};
+use crate::support::lab::{Lab, Spec, eventually, output};
 
 /// How soon a change of an engine's health must show at the defaults.
 const NOTICED: Duration = Duration::from_secs(10);
@@ -168,6 +169,15 @@ impl Scene {
     fn is_listed_as_down(&self) {
         let entry = self.listed(&self.ids[1]).unwrap();
         assert_eq!(entry["Status"], "Host Down", "{entry}");
+        let clients = self.flotilla.clients(&self.lab);
+        for mut docker in [clients.docker(), clients.docker_20()] {
+            let format = "{{.Names}}: {{.Status}}";
+            let list = output(docker.args(["ps", "--format", format])).unwrap();
+            let shown = |start: &str| list.lines().any(|line| line.starts_with(start));
+            for start in ["c0: Up ", "c1: Host Down", "c2: Up "] {
+                assert!(shown(start), "no {start}: {list}");
+            }
+        }
     }
 }
 
