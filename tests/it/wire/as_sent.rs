@@ -1,10 +1,12 @@
 //! Requests as an engine gets them (W3, W4, W16, W18): heads and bodies are the client's but for what is the
 //! connection's.
 
+use std::time::Duration;
+
 use super::Container;
 use crate::support::flotilla::Flotilla;
-use crate::support::http::{call, call_with};
-use crate::support::lab::Lab;
+use crate::support::http::{Wire, call, call_with};
+use crate::support::lab::{Lab, eventually};
 use crate::support::relay::Relay;
 
 /// Starts a Flotilla before one engine of the shared lab, with a relay between them.
@@ -76,6 +78,51 @@ fn w16_headers_for_the_engine_reach_it_and_those_of_the_connection_do_not() {
     }
     assert!(!sent.contains("x-mine"), "{sent}");
     assert!(!sent.contains("host: engine"), "{sent}");
+}
+
+#[test]
+fn w16_credentials_of_a_build_and_repeated_headers_reach_the_engine_as_sent() {
+    let (flotilla, relay) = overheard();
+    let config = "X-Registry-Config: eyJyZWcuZXhhbXBsZSI6eyJ1c2VybmFtZSI6IncxNiJ9fQ==";
+    let headers = [config, "Content-Type: application/x-tar"];
+    // An empty archive has no Dockerfile; what matters is how it is asked for.
+    let path = "/build?t=w16-build&version=1";
+    let answer = call_with(flotilla.addr(), "POST", path, &headers, &[0; 1024]);
+    println!("{}", answer.text());
+    let sent = relay.request("t=w16-build");
+    let sent = sent.split_once("\r\n\r\n").unwrap().0;
+    let value = config.split_once(": ").unwrap().1;
+    assert!(sent.contains(value), "{sent}");
+    assert!(
+        !flotilla.log().contains(value),
+        "credentials are in the log"
+    );
+
+    let session = "0123456789abcdefw16";
+    let uuid = format!("X-Docker-Expose-Session-Uuid: {session}");
+    let methods = [
+        "X-Docker-Expose-Session-Grpc-Method: /moby.filesync.v1.FileSync/DiffCopy",
+        "X-Docker-Expose-Session-Grpc-Method: /moby.filesync.v1.Auth/Credentials",
+        "X-Docker-Expose-Session-Grpc-Method: /grpc.health.v1.Health/Check",
+    ];
+    let headers = [
+        &["Connection: Upgrade", "Upgrade: h2c", &uuid],
+        &methods[..],
+    ]
+    .concat();
+    let mut wire = Wire::connect(flotilla.addr());
+    wire.request("POST", "/session", &headers, b"");
+    let seen = eventually(Duration::from_secs(20), || {
+        match relay.count("POST /session") {
+            0 => Err("no session at the engine"),
+            _ => Ok(relay.request("/session")),
+        }
+    });
+    let seen = head(&seen.unwrap());
+    let lines = seen.lines().filter(|l| l.contains("grpc-method:"));
+    let lines: Vec<&str> = lines.collect();
+    assert_eq!(lines, methods.map(str::to_ascii_lowercase), "{seen}");
+    assert!(seen.contains(session), "{seen}");
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 mod as_sent;
 mod cancels;
+mod chunks;
 mod heads;
 mod http_2;
 mod pauses;
+mod stale;
 mod streams;
 mod uploads;
 mod versions;
