@@ -13,6 +13,7 @@ mod build_results;
 mod builds;
 mod classic;
 mod cli;
+mod client_pull;
 mod compose;
 mod compose_1;
 mod copies;

@@ -35,9 +35,13 @@ fn leave((stage, host): &(Stage, String), cli: Cli, node: &str, args: &[&str], k
     let straight = format!("unix://{}", engine.socket().display());
     let seen = [("straight", &straight), ("through", host)].map(|(way, host)| {
         let name = stage.name(&format!("{way}-{node}-{cli:?}-{}", args[0]));
-        if args[0] == "attach" {
-            let run = ["-dit", "--name", &name, "-e", &constraint];
-            stage.ok(&[&["run"], &run[..], &["busybox", "sh", "-c", ANSWERS]].concat());
+        match args[0] {
+            "attach" => {
+                let run = ["-dit", "--name", &name, "-e", &constraint];
+                stage.ok(&[&["run"], &run[..], &["busybox", "sh", "-c", ANSWERS]].concat());
+            }
+            "exec" => drop(stage.sleeper(node, &name, &[])),
+            _ => {}
         }
         let args: Vec<_> = args
             .iter()
@@ -50,6 +54,9 @@ fn leave((stage, host): &(Stage, String), cli: Cli, node: &str, args: &[&str], k
             &["inspect", "-f", "{{.State.Running}}", name.as_str()],
         );
         assert_eq!(state, "true", "{cli:?} {args:?}: {seen:?}");
+        // What was left goes on, be it the container's own or an exec's.
+        let top = stage.quiet(Cli::V28, &["top", name.as_str()]);
+        assert!(top.contains("echo got"), "{args:?}: {top}");
         seen
     });
     let [straight, through] = seen;
@@ -91,5 +98,16 @@ fn detach_keys_of_ones_own_are_taken() {
         assert_eq!(seen.code, Some(0), "{seen:?}");
         let seen = leave(&stage, cli, "node1", &["attach", own, "NAME"], "\\x18");
         assert!(seen.out.ends_with("read escape sequence\r\n"), "{seen:?}");
+        let exec = ["exec", own, "-it", "NAME", "sh", "-c", ANSWERS];
+        leave(&stage, cli, "node1", &exec, "\\x18");
+    }
+}
+
+#[test]
+fn detach_keys_leave_an_exec_and_its_command_goes_on() {
+    let stage = stage("detachexec");
+    for (cli, node) in WAYS {
+        let exec = ["exec", "-it", "NAME", "sh", "-c", ANSWERS];
+        leave(&stage, cli, node, &exec, "\\x10\\x11");
     }
 }

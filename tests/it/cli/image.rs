@@ -50,6 +50,29 @@ fn an_image_is_committed_saved_loaded_and_run_everywhere() {
 }
 
 #[test]
+fn a_load_shows_a_row_for_each_node() {
+    let stage = Stage::set("imgrows");
+    let file = stage.lab.folder().join("imgrows.tar");
+    let file = file.display().to_string();
+    stage.ok(&["tag", "busybox", "imgrows:1"]);
+    stage.ok(&["save", "-o", &file, "imgrows:1"]);
+    for cli in BOTH {
+        stage.ok(&["rmi", "imgrows:1"]);
+        // Progress is shown on terminals only.
+        let seen = stage.on_terminal(cli, &["load", "-i", &file], &[]);
+        assert_eq!(seen.code, Some(0), "{seen:?}");
+        for node in ["node0", "node1", "node2"] {
+            let row = format!("{node}: ");
+            assert!(seen.out.contains(&row), "no row of {node}: {seen:?}");
+            assert!(!on(&stage, node, "imgrows:1").is_empty());
+        }
+        let told = seen.out.matches("Loaded image: imgrows:1").count();
+        assert_eq!(told, 1, "{seen:?}");
+    }
+    stage.ok(&["rmi", "imgrows:1"]);
+}
+
+#[test]
 fn a_tag_is_set_and_removed_on_all_nodes() {
     let stage = Stage::set("imgtag");
     for cli in BOTH {

@@ -76,7 +76,7 @@ fn ps_s_shows_what_containers_wrote() {
 }
 
 /// Returns the time as `docker events` takes it.
-fn now() -> String {
+pub(super) fn now() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     format!("{:.3}", now.as_secs_f64())
 }

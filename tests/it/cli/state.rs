@@ -220,15 +220,23 @@ fn a_container_goes_through_its_states() {
 #[test]
 fn update_changes_what_inspect_shows() {
     let stage = Stage::set("stateupdate");
-    let name = stage.name("c");
-    stage.sleeper("node1", &name, &[]);
-    let limits = ["--memory", "64m", "--memory-swap", "64m"];
-    stage.ok(&[&["update"][..], &limits, &[&name]].concat());
-    let format = "{{.HostConfig.Memory}}";
-    let seen = stage.same(Cli::V28, "node1", &["inspect", "-f", format, &name]);
-    assert_eq!(seen, Ran::wrote("67108864\n"));
-    let bad = stage.same(Cli::V28, "node1", &["update", "--memory", "1", &name]);
-    assert_eq!(bad.code, Some(1));
+    for cli in BOTH {
+        for node in ["node0", "node1"] {
+            let name = stage.name(&format!("{cli:?}-{node}"));
+            stage.sleeper(node, &name, &[]);
+            let limits = ["--memory", "64m", "--memory-swap", "64m"];
+            let more = ["--cpu-shares", "512", "--restart", "on-failure:3"];
+            let args = [&["update"][..], &limits, &more, &[&name]].concat();
+            assert_eq!(stage.quiet(cli, &args), name);
+            let format = "{{with .HostConfig}}{{.Memory}} {{.CpuShares}} {{.RestartPolicy.MaximumRetryCount}}{{end}}";
+            let seen = stage.same(cli, node, &["inspect", "-f", format, &name]);
+            assert_eq!(seen, Ran::wrote("67108864 512 3\n"));
+            let bad = stage.same(cli, node, &["update", "--memory", "1", &name]);
+            assert_eq!(bad.code, Some(1));
+            let none = stage.same(cli, node, &["update", "--memory", "64m", "nosuch"]);
+            assert_eq!(none.code, Some(1));
+        }
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ const TERMINAL: &str = include_str!("terminal.py");
 
 impl Stage {
     /// Runs `docker ARGS` on a terminal of 30 rows and 100 columns and does the steps; see `terminal.py`.
-    fn on_terminal(&self, cli: Cli, args: &[&str], steps: &[&str]) -> Ran {
+    pub(super) fn on_terminal(&self, cli: Cli, args: &[&str], steps: &[&str]) -> Ran {
         self.on_terminal_at(&self.flotilla.docker_host(), cli, args, steps)
     }
 
