@@ -2,7 +2,9 @@
 //!
 //! A bounded cache: what it forgets is chosen anew. Invariant: the lock is private and never held across an await.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -45,8 +47,15 @@ struct Known {
     places: HashMap<Part, Place>,
     running: HashMap<Arc<str>, usize>,
     tunnels: HashMap<String, usize>,
-    /// When a tunnel to a node was last seen open.
-    tunnelled: HashMap<Arc<str>, Instant>,
+    /// The tunnels to each node, until a while after the last of them has ended.
+    tunnelled: HashMap<Arc<str>, Tunnels>,
+}
+
+#[derive(Debug)]
+struct Tunnels {
+    open: usize,
+    /// When the last one was opened or ended.
+    used: Instant,
 }
 
 #[derive(Debug)]
@@ -59,7 +68,8 @@ struct Place {
 #[derive(Debug)]
 pub struct UnderWay {
     builds: Builds,
-    node: Option<Arc<str>>,
+    node: Arc<str>,
+    /// Whose tunnel it is; none of a build.
     client: Option<String>,
 }
 
@@ -113,7 +123,7 @@ impl Builds {
         *self.lock().running.entry(Arc::clone(node)).or_default() += 1;
         UnderWay {
             builds: self.clone(),
-            node: Some(Arc::clone(node)),
+            node: Arc::clone(node),
             client: None,
         }
     }
@@ -122,10 +132,13 @@ impl Builds {
     pub fn tunnel(&self, client: &str, node: &Arc<str>) -> UnderWay {
         let mut known = self.lock();
         *known.tunnels.entry(client.to_owned()).or_default() += 1;
-        known.tunnelled.insert(Arc::clone(node), Instant::now());
+        let used = Instant::now();
+        let fresh = Tunnels { open: 0, used };
+        let of_node = known.tunnelled.entry(Arc::clone(node)).or_insert(fresh);
+        (of_node.open, of_node.used) = (of_node.open + 1, used);
         UnderWay {
             builds: self.clone(),
-            node: Some(Arc::clone(node)),
+            node: Arc::clone(node),
             client: Some(client.to_owned()),
         }
     }
@@ -133,9 +146,8 @@ impl Builds {
     /// Returns the nodes to which a tunnel is open, or was a moment ago: what was built there may be in no list yet.
     pub fn tunnelled(&self) -> Vec<Arc<str>> {
         let mut known = self.lock();
-        let open = !known.tunnels.is_empty();
-        let recent = |at: &Instant| at.elapsed() < BUILT;
-        known.tunnelled.retain(|_, at| open || recent(at));
+        let counts = |t: &Tunnels| t.open > 0 || t.used.elapsed() < BUILT;
+        known.tunnelled.retain(|_, tunnels| counts(tunnels));
         known.tunnelled.keys().cloned().collect()
     }
 
@@ -183,27 +195,22 @@ impl Known {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         let mut known = self.builds.lock();
-        match (&self.node, &self.client) {
-            (Some(node), Some(_)) => {
-                known.tunnelled.insert(Arc::clone(node), Instant::now());
-            }
-            (Some(node), None) => {
-                if let Some(count) = known.running.get_mut(node) {
-                    *count -= 1;
-                    if *count == 0 {
-                        known.running.remove(node);
-                    }
-                }
-            }
-            (None, _) => {}
+        let Some(client) = &self.client else {
+            return count_down(&mut known.running, &self.node);
+        };
+        count_down(&mut known.tunnels, client);
+        if let Some(tunnels) = known.tunnelled.get_mut(&self.node) {
+            (tunnels.open, tunnels.used) = (tunnels.open - 1, Instant::now());
         }
-        if let Some(client) = &self.client
-            && let Some(count) = known.tunnels.get_mut(client)
-        {
-            *count -= 1;
-            if *count == 0 {
-                known.tunnels.remove(client);
-            }
+    }
+}
+
+/// Counts one less; what there is none of has no entry.
+fn count_down<K: Borrow<str> + Eq + Hash>(counts: &mut HashMap<K, usize>, of: &str) {
+    if let Some(count) = counts.get_mut(of) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(of);
         }
     }
 }
@@ -236,6 +243,29 @@ mod tests {
         assert_eq!(builds.tunnelled(), ["b".into()]);
         drop((two, tunnel));
         assert!(!builds.has_tunnel("c") && builds.running("a") == 0);
+    }
+
+    #[test]
+    fn an_open_tunnel_keeps_no_other_nodes_images_under_suspicion() {
+        let builds = Builds::default();
+        let (one, two) = (
+            builds.tunnel("c", &"a".into()),
+            builds.tunnel("c", &"b".into()),
+        );
+        drop(one);
+        let both = builds.tunnelled().len();
+        assert_eq!(both, 2, "what ended a moment ago may have built something");
+        let all = |known: &mut Known| {
+            for tunnels in known.tunnelled.values_mut() {
+                tunnels.used = tunnels.used.checked_sub(BUILT).unwrap();
+            }
+        };
+        all(&mut builds.lock());
+        assert_eq!(builds.tunnelled(), ["b".into()]);
+        drop(two);
+        assert_eq!(builds.tunnelled(), ["b".into()]);
+        all(&mut builds.lock());
+        assert!(builds.tunnelled().is_empty());
     }
 
     #[test]
