@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode, header};
 
+use super::build::Wish;
 use super::error::Error;
 use super::query::Query;
 use super::{Api, Peer};
@@ -37,6 +38,8 @@ pub(super) struct Call {
     pub(super) id: String,
     /// Its query, decoded.
     pub(super) query: Query,
+    /// What its client wishes of the node of a build.
+    pub(super) build_wish: Wish,
     /// The minor number of the API version it speaks.
     pub(super) version: u16,
     /// Who sent it.

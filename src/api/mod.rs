@@ -195,7 +195,7 @@ impl Api {
     /// Finds the handler and runs it.
     async fn route(
         self: &Arc<Self>,
-        head: Parts,
+        mut head: Parts,
         body: Body,
         peer: Arc<Peer>,
         slot: Slot,
@@ -218,6 +218,7 @@ impl Api {
             Manners::Classic => version::any(path.version.as_deref(), now),
         };
         refuse_form(&head)?;
+        let build_wish = build::Wish::take(&mut head.headers);
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
         let call = Call {
             api: Arc::clone(self),
@@ -226,6 +227,7 @@ impl Api {
             path: path.rest,
             id,
             query,
+            build_wish,
             version,
             peer,
             slot,

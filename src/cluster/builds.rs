@@ -49,6 +49,14 @@ struct Known {
     tunnels: HashMap<String, usize>,
     /// The tunnels to each node, until a while after the last of them has ended.
     tunnelled: HashMap<Arc<str>, Tunnels>,
+    /// What clients wish of the node of their tunnels, which do not say it.
+    wishes: HashMap<String, Wished>,
+}
+
+#[derive(Debug)]
+struct Wished {
+    text: String,
+    at: Instant,
 }
 
 #[derive(Debug)]
@@ -99,6 +107,32 @@ impl Builds {
         let place = known.places.get_mut(part)?;
         place.used = Instant::now();
         Some(Arc::clone(&place.node))
+    }
+
+    /// Notes what a client wishes of the node of its tunnels from now on; an empty text is nothing.
+    pub fn wish(&self, client: &str, text: String) {
+        let mut known = self.lock();
+        let wishes = &mut known.wishes;
+        if text.is_empty() {
+            wishes.remove(client);
+            return;
+        }
+        if wishes.len() >= LIMIT && !wishes.contains_key(client) {
+            let mut times: Vec<Instant> = wishes.values().map(|w| w.at).collect();
+            let (_, middle, _) = times.select_nth_unstable(LIMIT / 2);
+            let middle = *middle;
+            wishes.retain(|_, wished| wished.at > middle);
+        }
+        let at = Instant::now();
+        wishes.insert(client.to_owned(), Wished { text, at });
+    }
+
+    /// Returns what a client wishes of the node of its tunnels, as far as is known.
+    pub fn wished(&self, client: &str) -> Option<String> {
+        let known = self.lock();
+        let wished = known.wishes.get(client);
+        let wished = wished.filter(|wished| wished.at.elapsed() < KEPT);
+        wished.map(|wished| wished.text.clone())
     }
 
     /// Waits until a part has a place, for `limit` at most.
@@ -277,6 +311,27 @@ mod tests {
         assert!(builds.lock().places.len() <= LIMIT);
         let last = Part::Build((LIMIT + 9).to_string());
         assert!(builds.place(&last).is_some());
+    }
+
+    #[test]
+    fn a_wish_lasts_until_the_next_and_wishes_are_bounded() {
+        let builds = Builds::default();
+        builds.wish("c", "a==b".to_owned());
+        assert_eq!(builds.wished("c").as_deref(), Some("a==b"));
+        assert_eq!(builds.wished("d"), None);
+        builds.wish("c", String::new());
+        assert_eq!(builds.wished("c"), None);
+        for number in 0..LIMIT + 10 {
+            builds.wish(&number.to_string(), "a==b".to_owned());
+        }
+        assert!(builds.lock().wishes.len() <= LIMIT);
+        let last = (LIMIT + 9).to_string();
+        assert!(builds.wished(&last).is_some());
+        let old = Instant::now().checked_sub(KEPT);
+        if let Some(old) = old {
+            builds.lock().wishes.get_mut(&last).unwrap().at = old;
+            assert_eq!(builds.wished(&last), None);
+        }
     }
 
     #[tokio::test]

@@ -122,6 +122,14 @@ pub fn extract_build_args(
     Ok((read(&lists)?, rest))
 }
 
+/// Reads constraints that come without the word before them.
+///
+/// # Errors
+/// One of them cannot be read, or they are too many.
+pub fn of_constraints(list: Vec<String>) -> Result<Wishes, BadWish> {
+    read(&[list, Vec::new(), Vec::new(), Vec::new()])
+}
+
 /// Splits `constraint:…` into the number of its kind and the wish.
 fn split(entry: &str) -> Option<(usize, &str)> {
     let (kind, wish) = entry.split_once(':')?;

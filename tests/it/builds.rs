@@ -23,6 +23,31 @@ pub(crate) fn start() -> (Lab, Flotilla) {
     (lab, flotilla)
 }
 
+/// Starts with Flotilla where the machines of the engines reach it too, as three clients with addresses of their own;
+/// returns what they have for `DOCKER_HOST`.
+pub(crate) fn start_beyond() -> (Lab, Flotilla, String) {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let port = {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().port()
+    };
+    let host = format!("tcp://172.31.{}.1:{port}", lab.number());
+    let args = ["--host", &host, "--allow-unauthenticated-tcp"];
+    let flotilla = Flotilla::start(lab.folder(), &args, &lab.addresses());
+    flotilla.wait_for_nodes(lab.engines().len());
+    (lab, flotilla, host)
+}
+
+/// Makes a command one that runs on an engine's machine.
+pub(crate) fn there(engine: &Engine, command: &Command) -> Command {
+    let mut there = engine.on_machine(command.get_program());
+    there.args(command.get_args());
+    for (key, value) in command.get_envs() {
+        there.env(key, value.unwrap_or_default());
+    }
+    there
+}
+
 /// A build context with this Dockerfile and a file `word` that holds `word`.
 pub(crate) fn context(dockerfile: &str, word: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -266,26 +291,14 @@ fn secrets_and_ssh_agents_reach_a_build_through_the_tunnel() {
 #[test]
 fn buildx_clients_at_once_stay_apart() {
     needs!("plugins");
-    let lab = Lab::start(&Spec::mixed()).unwrap();
-    let port = {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        free.local_addr().unwrap().port()
-    };
-    // The machines of the engines are three clients with addresses of their own.
-    let host = format!("tcp://172.31.{}.1:{port}", lab.number());
-    let args = ["--host", &host, "--allow-unauthenticated-tcp"];
-    let flotilla = Flotilla::start(lab.folder(), &args, &lab.addresses());
-    flotilla.wait_for_nodes(lab.engines().len());
+    let (lab, flotilla, host) = start_beyond();
     let build = |number: usize, engine: &Engine| {
         let image = format!("apart-{number}");
         let built = context("FROM busybox\nRUN sleep 1\nCOPY word /word\n", &image);
         let buildx = Clients::new(host.clone(), &lab).buildx().unwrap();
-        let mut there = engine.on_machine(buildx.get_program());
-        there.args(buildx.get_args());
-        for (key, value) in buildx.get_envs() {
-            there.env(key, value.unwrap_or_default());
-        }
-        run(there.args(["build", "-t", &image]).arg(built.path()));
+        run(there(engine, &buildx)
+            .args(["build", "-t", &image])
+            .arg(built.path()));
     };
     thread::scope(|scope| {
         for number in 0..6 {

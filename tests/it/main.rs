@@ -9,6 +9,7 @@ mod support;
 mod as_started;
 mod bad_input;
 mod build_bases;
+mod build_header;
 mod build_results;
 mod builds;
 mod classic;

@@ -54,16 +54,20 @@ pub(super) fn choose<'n>(
 }
 
 /// Returns the place of all tunnels of one client: as long as it takes builds it stays the same, also between
-/// processes, so that the client finds its cache again.
+/// processes, so that the client finds its cache again. It is one that the client wishes.
 pub(super) fn of_client(call: &Call, members: &Members) -> Result<Arc<Node>, Error> {
-    let client = client(call);
-    let candidates = candidates(call, members, &Request::default())?;
+    let request = Request {
+        wishes: call.build_wish.read()?,
+        ..Request::default()
+    };
+    let candidates = candidates(call, members, &request)?;
     let builds = call.api.cluster.builds();
-    let part = Part::Client(client.clone());
+    let part = Part::Client(client(call));
+    let peer = peer(call);
     let pinned = builds.place(&part);
     let pinned = pinned.and_then(|key| candidates.iter().find(|n| n.key == key));
     let best = || {
-        let rank = |n: &&Arc<Node>| (n.is_fit(), weight(&client, &n.key));
+        let rank = |n: &&Arc<Node>| (n.is_fit(), weight(&peer, &n.key));
         candidates.iter().max_by_key(rank)
     };
     let node = pinned
@@ -82,8 +86,13 @@ fn weight(client: &str, node: &str) -> u64 {
     hasher.finish()
 }
 
-/// Says who a client is: the subject of its certificate, or else its address without the port.
+/// Says whose builds these are: a client's, and of several with one address those that wish the same.
 pub(super) fn client(call: &Call) -> String {
+    format!("{}\n{}", peer(call), call.build_wish.text())
+}
+
+/// Says who a client is: the subject of its certificate, or else its address without the port.
+pub(super) fn peer(call: &Call) -> String {
     let peer = &call.peer;
     match (&peer.subject, peer.addr.parse::<SocketAddr>()) {
         (Some(subject), _) => subject.clone(),

@@ -117,6 +117,8 @@ fn read(call: &Call) -> Result<(Request, String), Error> {
     let args = serde_json::from_str::<BTreeMap<String, Option<String>>>(args).unwrap_or_default();
     let (found, rest) = wishes::extract_build_args(&args).map_err(|e| Error::Bad(e.to_string()))?;
     request.wishes = found;
+    let of_client = call.build_wish.read()?.constraints;
+    request.wishes.constraints.extend(of_client);
     if rest.len() == args.len() {
         return Ok((request, raw.to_owned()));
     }

@@ -6,18 +6,19 @@ use crate::api::call::{Answer, Call};
 use crate::api::system::any;
 use crate::cluster::builds::Part;
 
-use super::place;
 use super::start::PATIENCE;
+use super::{place, wish};
 
 /// The header that names a session.
 const SESSION: &str = "x-docker-expose-session-uuid";
 
 /// Opens a tunnel to the node of this client's builds.
-pub(in crate::api) async fn grpc(call: Call) -> Answer {
+pub(in crate::api) async fn grpc(mut call: Call) -> Answer {
     if !call.head.headers.contains_key(header::UPGRADE) {
         // Refused in the engine's words.
         return any::forward(call).await;
     }
+    wish::recall(&mut call);
     let members = call.members();
     let node = place::of_client(&call, &members)?;
     let engine = place::engine(&members, &node.key)?;
@@ -37,12 +38,15 @@ pub(in crate::api) async fn grpc(call: Call) -> Answer {
 ///
 /// A build of the CLI's own names its session, and may come a moment later. One of buildx names it inside a tunnel of
 /// the same client, so it is where that is.
-pub(in crate::api) async fn session(call: Call) -> Answer {
+pub(in crate::api) async fn session(mut call: Call) -> Answer {
     let id = call.head.headers.get(SESSION);
     let id = id.and_then(|v| v.to_str().ok()).map(str::to_owned);
     let (Some(id), true) = (id, call.head.headers.contains_key(header::UPGRADE)) else {
         return any::forward(call).await;
     };
+    wish::recall(&mut call);
+    // Refused before it waits for a build, which is refused too.
+    call.build_wish.read()?;
     let builds = call.api.cluster.builds().clone();
     let part = Part::Session(id);
     let by_tunnel = builds.has_tunnel(&place::client(&call));

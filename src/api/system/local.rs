@@ -3,12 +3,14 @@
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
 use super::{info, ping, version};
+use crate::api::build;
 use crate::api::call::{Answer, Call, json};
 use crate::api::error::Error;
 use crate::net::body;
 
 /// Answers a ping without asking any engine: it comes before every command of the docker CLI.
 pub(in crate::api) async fn ping(call: Call) -> Answer {
+    build::note(&call);
     let about = call.api.about();
     let bytes = match call.head.method {
         Method::HEAD => "",

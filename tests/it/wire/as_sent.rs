@@ -126,6 +126,32 @@ fn w16_credentials_of_a_build_and_repeated_headers_reach_the_engine_as_sent() {
 }
 
 #[test]
+fn w16_what_a_client_wishes_of_its_builds_reaches_no_engine() {
+    let (flotilla, relay) = overheard();
+    let ask = |method: &str, path: &str, more: &[&str], body: &[u8]| {
+        let wish = ["X-Flotilla-Constraint: node==node1", "X-Meta-Team: blue"];
+        let mut wire = Wire::connect(flotilla.addr());
+        wire.request(method, path, &[&wish, more].concat(), body);
+        wire.head();
+        let mark = path.split('?').next().unwrap();
+        let sent = head(&relay.request(mark));
+        assert!(sent.contains("x-meta-team"), "{sent}");
+        assert!(!sent.contains("x-flotilla"), "{sent}");
+    };
+    let json = ["Content-Type: application/json"];
+    let tunnel = ["Connection: Upgrade", "Upgrade: h2c"];
+    ask("POST", "/images/wished/push", &[], b"");
+    ask(
+        "POST",
+        "/containers/create",
+        &json,
+        br#"{"Image":"wished"}"#,
+    );
+    ask("POST", "/build?remote=wished", &[], b"");
+    ask("POST", "/grpc", &tunnel, b"");
+}
+
+#[test]
 fn w18_unknown_fields_and_large_integers_of_a_create_reach_the_engine_in_order() {
     let (flotilla, relay) = overheard();
     let more = r#","FromTomorrow":{"b":1,"a":18446744073709551615},"HostConfig":{"ShmSize":67108864,"Later":[1.50]}"#;
