@@ -15,6 +15,7 @@ use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
 use super::canonical::{Canonical, Gate};
+use super::linger;
 use super::loan::Loan;
 use crate::api::{Api, Peer};
 use crate::net::body::{self, Body};
@@ -74,21 +75,20 @@ pub(super) async fn serve(connected: Connected, api: Arc<Api>, stop: Cancellatio
         }
     };
     let parts = connection.into_parts();
-    let (mut io, rest) = parts.io.into_inner().into_inner();
+    let (io, rest) = parts.io.into_inner().into_inner();
     let plain = slot.take_plain();
     if let Err(error) = ended
         && plain.is_empty()
     {
         tracing::debug!(%error, "connection ended");
-        if parts.read_buf.starts_with(HTTP_2) {
-            refuse_http_2(io).await;
-        }
-        return;
+        let io = match parts.read_buf.starts_with(HTTP_2) {
+            true => refuse_http_2(io).await,
+            false => io,
+        };
+        return linger::end(io, &stop).await;
     }
     let Some(engine) = slot.take() else {
-        // The client may be gone already.
-        let _ = io.shutdown().await;
-        return;
+        return linger::end(io, &stop).await;
     };
     let early = joined(parts.read_buf, &rest);
     if let Err(error) = stream(io, &plain, early, engine).await {
@@ -111,7 +111,8 @@ async fn answer(
     gate: Gate,
 ) -> Response<Body> {
     let (head, incoming) = request.into_parts();
-    if incoming.is_end_stream() && !Api::may_hijack(&head) {
+    let may_hijack = Api::may_hijack(&head);
+    if incoming.is_end_stream() && !may_hijack {
         // So that what a client sends ahead is taken too.
         gate.expect_request();
         return api.answer(head, body::empty(), peer, slot).await;
@@ -121,8 +122,14 @@ async fn answer(
     let loan = Loan::default();
     let request_body = loan.lend(incoming);
     let mut answer = api.answer(head, request_body, peer, slot.clone()).await;
-    // After a raw stream has begun nothing is a request any more.
-    if !slot.is_taken_over() && !loan.settle(gate, ask_for_more).await {
+    if slot.is_taken_over() {
+        // Nothing is a request any more.
+        return answer;
+    }
+    // What follows the head of a raw stream that is refused may be of the stream, and is no request either.
+    let status = answer.status();
+    let refused = may_hijack && (status.is_client_error() || status.is_server_error());
+    if refused || !loan.settle(gate, ask_for_more).await {
         let close = header::HeaderValue::from_static("close");
         answer.headers_mut().insert(header::CONNECTION, close);
     }
@@ -130,14 +137,14 @@ async fn answer(
 }
 
 /// Answers a client that speaks HTTP/2 from the start as engines without it do: to them it is a path like any other.
-async fn refuse_http_2(mut io: Io) {
+async fn refuse_http_2(mut io: Io) -> Io {
     let now = jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT");
     let answer = format!(
         "HTTP/1.1 301 Moved Permanently\r\nLocation: /%2A\r\nDate: {now}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     );
     // The client may be gone already.
     let _ = io.write_all(answer.as_bytes()).await;
-    let _ = io.shutdown().await;
+    io
 }
 
 /// Puts bytes that were read ahead in their order.

@@ -2,6 +2,7 @@
 
 mod canonical;
 mod connection;
+mod linger;
 mod loan;
 
 use std::sync::Arc;

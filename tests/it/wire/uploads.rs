@@ -59,6 +59,60 @@ fn w19_a_refusal_of_a_large_body_is_read_by_a_client_that_sends_it_all() {
 }
 
 #[test]
+fn w19_a_client_that_sends_all_before_it_reads_gets_its_refusal() {
+    let flotilla = flotilla();
+    let container = Container::create(&flotilla, "w19-first", "true", "");
+    let body = vec![b'{'; 96 << 20];
+    let length = format!("Content-Length: {}", body.len());
+    let chunk = format!("{:x}\r\n", body.len());
+    let by_engine = container.path("archive?path=/none");
+    for (method, path, form, status) in [
+        ("PUT", &*by_engine, &*length, 404),
+        ("PUT", &by_engine, "Transfer-Encoding: chunked", 404),
+        ("POST", "/nowhere", &length, 404),
+        ("POST", "/nowhere", "Transfer-Encoding: chunked", 404),
+        ("POST", "/containers/create", &length, 413),
+    ] {
+        let mut wire = Wire::connect(flotilla.addr());
+        let json = "Content-Type: application/json";
+        wire.send(format!(
+            "{method} {path} HTTP/1.1\r\nHost: engine\r\n{json}\r\n{form}\r\n\r\n"
+        ));
+        if form != length {
+            wire.send(&chunk);
+        }
+        assert!(wire.try_send(&body), "{path} with {form} was cut off");
+        let answer = wire.answer(method);
+        assert_eq!(answer.status(), status, "{path}: {}", answer.text());
+        answer.message();
+        // Nothing of the body was taken for a request.
+        assert!(wire.rest().is_empty(), "{path} with {form}");
+    }
+}
+
+#[test]
+fn w8_what_follows_a_stream_that_is_refused_is_no_request() {
+    let flotilla = flotilla();
+    for path in [
+        "/containers/none/attach?stream=1&stdin=1",
+        "/exec/none/start",
+    ] {
+        let mut wire = Wire::connect(flotilla.addr());
+        wire.send(format!(
+            "POST {path} HTTP/1.1\r\nHost: engine\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+        ));
+        wire.send("GET /_ping?input={\"of\":\"the stream\"} HTTP/1.1\r\nHost: engine\r\n\r\n");
+        assert_eq!(wire.answer("POST").status(), 404, "{path}");
+        let rest = wire.rest();
+        assert!(
+            rest.is_empty(),
+            "{path}: {}",
+            String::from_utf8_lossy(&rest)
+        );
+    }
+}
+
+#[test]
 fn w19_a_client_that_waits_for_100_continue_gets_it() {
     let flotilla = flotilla();
     let mut wire = Wire::connect(flotilla.addr());
