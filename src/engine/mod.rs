@@ -17,6 +17,7 @@ pub mod monitor;
 mod probe;
 mod pulse;
 mod rounds;
+mod settings;
 mod stale;
 
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub use client::Client;
 pub use error::Error;
 pub use events::history;
 pub use feed::Feed;
-pub use monitor::Settings;
+pub use settings::Settings;
 
 use crate::model::Node;
 use crate::net::body::{self, Body};
@@ -52,6 +53,8 @@ pub enum Refresh {
     Networks,
     /// The volume list.
     Volumes,
+    /// The list of managed plugins.
+    Plugins,
     /// Everything.
     All,
 }

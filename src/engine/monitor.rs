@@ -3,7 +3,6 @@
 //! Two helpers do the waiting so that nothing blocks the owner: one asks every few seconds whether the engine
 //! answers, one follows its events. The owner reads anew what they report and publishes an immutable node.
 
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
@@ -16,53 +15,17 @@ use super::events::{self, News};
 use super::feed::Feed;
 use super::fetch::Fetch;
 use super::gap::Account;
-use super::inventory::Inventory;
+use super::inventory::{Found, Inventory};
 use super::probe::{API_NEWEST, spoken};
 use super::pulse::Pulse;
 use super::rounds::{self, Answered};
 use super::stale::Pending;
-use super::{Client, Command, Engine, Error};
+use super::{Client, Command, Engine, Error, Settings};
 use crate::model::event::Event;
-use crate::model::{Health, Manners, Node};
+use crate::model::{Health, Node};
 
 /// Messages taken at once before the state is read anew.
 const BATCH: usize = 1024;
-
-/// How closely an engine is watched.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How long one probe may take.
-    pub probe_deadline: Duration,
-    /// How long a healthy engine is left alone between probes.
-    pub probe_interval: Duration,
-    /// Failed probes in a row that make an engine unhealthy.
-    pub failures: u32,
-    /// Probes that take longer make an engine slow: it serves, and is the last choice for what is new.
-    pub slow_after: Duration,
-    /// How long until everything is read anew although no event asked for it; a random time of this range.
-    pub refresh: RangeInclusive<Duration>,
-    /// How long one list or inspect may take.
-    pub call_deadline: Duration,
-    /// Share of its resources that a node promises beyond what it has; 0.05 is five percent.
-    pub overcommit: f64,
-    /// Whose habits lists and promises of resources follow.
-    pub manners: Manners,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            probe_deadline: Duration::from_secs(2),
-            probe_interval: Duration::from_secs(2),
-            failures: 3,
-            slow_after: Duration::from_secs(1),
-            refresh: Duration::from_secs(30)..=Duration::from_secs(60),
-            call_deadline: Duration::from_secs(6),
-            overcommit: 0.05,
-            manners: Manners::Engine,
-        }
-    }
-}
 
 /// Starts watching an engine; the watch ends when the handle that comes with it is dropped.
 pub fn start(client: Client, settings: Settings, feed: Feed) -> (Engine, AbortOnDropHandle<()>) {
@@ -299,7 +262,7 @@ impl Monitor {
             return self.read_everything(&fetch).await;
         }
         let ids: Vec<Arc<str>> = self.pending.containers.iter().cloned().collect();
-        let (containers, images, networks, volumes) = tokio::try_join!(
+        let (containers, images, networks, volumes, plugins) = tokio::try_join!(
             when(!ids.is_empty(), fetch.some(&ids)),
             when(
                 self.pending.images,
@@ -307,14 +270,18 @@ impl Monitor {
             ),
             when(self.pending.networks, fetch.networks()),
             when(self.pending.volumes, fetch.volumes()),
+            when(self.pending.plugins, fetch.plugins()),
         )?;
         let any = containers.is_some() || images.is_some() || networks.is_some();
-        self.pending.changed |= any || volumes.is_some();
+        self.pending.changed |= any || volumes.is_some() || plugins.is_some();
         if let Some(found) = containers {
-            self.inventory
-                .update_containers(&ids, &found)
-                .map_err(|e| self.client.answer(e.to_string()))?;
-            self.pending.containers.clear();
+            let linked = self.update(&ids, &found)?;
+            self.pending.containers = linked.iter().cloned().collect();
+            if !linked.is_empty() {
+                let found = fetch.some(&linked).await?;
+                self.update(&linked, &found)?;
+                self.pending.containers.clear();
+            }
         }
         if let Some(images) = images {
             self.inventory.set_images(images);
@@ -328,8 +295,18 @@ impl Monitor {
             self.inventory.set_volumes(volumes);
             self.pending.volumes = false;
         }
+        if let Some(plugins) = plugins {
+            self.inventory.set_plugins(plugins);
+            self.pending.plugins = false;
+        }
         self.inventory.touch();
         Ok(())
+    }
+
+    /// Takes in what was read of these containers; returns others that are to be read too.
+    fn update(&mut self, ids: &[Arc<str>], found: &[Found]) -> Result<Vec<Arc<str>>, Error> {
+        let updated = self.inventory.update_containers(ids, found);
+        updated.map_err(|e| self.client.answer(e.to_string()))
     }
 
     /// Lists all, and takes the engine in.
@@ -355,7 +332,8 @@ impl Monitor {
         self.inventory.read();
         let pending = &mut self.pending;
         (pending.everything, pending.changed) = (false, true);
-        (pending.images, pending.networks, pending.volumes) = (false, false, false);
+        (pending.images, pending.networks) = (false, false);
+        (pending.volumes, pending.plugins) = (false, false);
         pending.containers.clear();
         if self.account.wants_past() {
             let past = self.past(fetch).await;

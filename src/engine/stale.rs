@@ -18,6 +18,7 @@ pub(crate) struct Pending {
     pub(crate) images: bool,
     pub(crate) networks: bool,
     pub(crate) volumes: bool,
+    pub(crate) plugins: bool,
     /// Whether there is something to publish.
     pub(crate) changed: bool,
     /// Who waits for the next publication.
@@ -35,6 +36,7 @@ impl Pending {
             Refresh::Images => self.images = true,
             Refresh::Networks => self.networks = true,
             Refresh::Volumes => self.volumes = true,
+            Refresh::Plugins => self.plugins = true,
         }
         self.waiting.push(order);
     }
@@ -52,8 +54,9 @@ impl Pending {
         }
         match (event.kind.as_str(), action) {
             ("container", "destroy") => {
-                inventory.remove_container(&event.actor);
+                let linked = inventory.remove_container(&event.actor);
                 self.containers.remove(event.actor.as_str());
+                self.containers.extend(linked);
                 self.changed = true;
             }
             // These change nothing that lists show.
@@ -80,7 +83,7 @@ impl Pending {
             ("network", _) => self.networks = true,
             ("volume", "mount" | "unmount") => {}
             ("volume", _) => self.volumes = true,
-            ("plugin", _) => self.everything = true,
+            ("plugin", _) => self.plugins = true,
             _ => {}
         }
     }

@@ -16,6 +16,8 @@ pub struct Container {
     pub id: Arc<str>,
     /// Names without the leading slash; legacy link aliases (`web/db`) among them.
     pub names: Vec<String>,
+    /// Its links to others as inspects have them (`/db:/web/db`), in order: each is a name of the one that it leads to.
+    pub links: Vec<String>,
     /// Unix time of creation, in seconds, as lists show it.
     pub created_seconds: i64,
     /// The nanoseconds beyond: lists are in the exact order of creation.

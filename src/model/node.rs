@@ -126,7 +126,9 @@ impl Node {
     pub fn has_plugin(&self, kind: plugin::Kind, name: &str) -> bool {
         let told = self.facts.info["Plugins"][kind.key()].as_array();
         let mut told = told.into_iter().flatten();
-        told.any(|told| told == name) || self.plugins.iter().any(|p| p.is_called(kind, name))
+        // Managed ones are told here too, by their name with a tag, and later than in their own list.
+        let is = |told: &serde_json::Value| told == name && !name.contains(':');
+        told.any(is) || self.plugins.iter().any(|p| p.is_called(kind, name))
     }
 
     /// Tells whether the engine is known to have a runtime.

@@ -144,6 +144,7 @@ pub(super) fn container(found: &Found, on: &Host<'_>) -> serde_json::Result<Cont
             .flatten()
             .map(|n| n.strip_prefix('/').unwrap_or(&n).to_owned())
             .collect(),
+        links: links(&host),
         created_seconds: entry.created,
         created_nano: created_nano(&inspect),
         image: entry.image,
@@ -172,6 +173,13 @@ pub(super) fn container(found: &Found, on: &Host<'_>) -> serde_json::Result<Cont
         entry: splice::splice(&listed, on.name, on.ip, on.manners)?,
         id: entry.id.into(),
     })
+}
+
+/// Reads the links, which engines tell in any order.
+fn links(host: &Object<'_>) -> Vec<String> {
+    let mut links: Vec<String> = host.decode("Links").unwrap_or_default();
+    links.sort_unstable();
+    links
 }
 
 /// Reads the part of a second at which a container was created.

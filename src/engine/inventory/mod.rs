@@ -94,20 +94,32 @@ impl Inventory {
         Ok(())
     }
 
-    /// Replaces the containers `asked`; those not among `found` are gone.
+    /// Replaces the containers `asked`; those not among `found` are gone. Returns others whose names are stale with that:
+    /// they gained a link or lost one.
     pub(crate) fn update_containers(
         &mut self,
         asked: &[Arc<str>],
         found: &[Found],
-    ) -> serde_json::Result<()> {
-        for id in asked {
-            self.containers.remove(id);
-        }
+    ) -> serde_json::Result<Vec<Arc<str>>> {
+        let removed = asked.iter().filter_map(|id| self.containers.remove(id));
+        let before: HashSet<String> = removed.flat_map(|old| old.links.clone()).collect();
+        let mut after = HashSet::new();
         for one in found {
             let container = container::container(one, &self.host())?;
+            after.extend(container.links.iter().cloned());
             self.containers.insert(Arc::new(container));
         }
-        Ok(())
+        let mut linked = self.linked(before.symmetric_difference(&after));
+        linked.retain(|id| !asked.contains(id));
+        Ok(linked)
+    }
+
+    /// Returns the containers to which links lead.
+    fn linked<'a>(&self, links: impl IntoIterator<Item = &'a String>) -> Vec<Arc<str>> {
+        let names = links.into_iter().filter_map(|link| link.split_once(':'));
+        let names = names.map(|(to, _)| to.trim_start_matches('/'));
+        let found = names.filter_map(|name| self.containers.by_name(name));
+        found.map(|container| Arc::clone(&container.id)).collect()
     }
 
     /// Returns the images.
@@ -130,9 +142,10 @@ impl Inventory {
         self.containers.by_id(id).is_some()
     }
 
-    /// Forgets a container that the engine says is destroyed.
-    pub(crate) fn remove_container(&mut self, id: &str) {
-        self.containers.remove(id);
+    /// Forgets a container that the engine says is destroyed; returns those to which it had links.
+    pub(crate) fn remove_container(&mut self, id: &str) -> Vec<Arc<str>> {
+        let removed = self.containers.remove(id);
+        self.linked(removed.iter().flat_map(|old| &old.links))
     }
 
     /// Replaces all images.

@@ -1,0 +1,42 @@
+//! How closely an engine is watched.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::model::Manners;
+
+/// How closely an engine is watched.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long one probe may take.
+    pub probe_deadline: Duration,
+    /// How long a healthy engine is left alone between probes.
+    pub probe_interval: Duration,
+    /// Failed probes in a row that make an engine unhealthy.
+    pub failures: u32,
+    /// Probes that take longer make an engine slow: it serves, and is the last choice for what is new.
+    pub slow_after: Duration,
+    /// How long until everything is read anew although no event asked for it; a random time of this range.
+    pub refresh: RangeInclusive<Duration>,
+    /// How long one list or inspect may take.
+    pub call_deadline: Duration,
+    /// Share of its resources that a node promises beyond what it has; 0.05 is five percent.
+    pub overcommit: f64,
+    /// Whose habits lists and promises of resources follow.
+    pub manners: Manners,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            probe_deadline: Duration::from_secs(2),
+            probe_interval: Duration::from_secs(2),
+            failures: 3,
+            slow_after: Duration::from_secs(1),
+            refresh: Duration::from_secs(30)..=Duration::from_secs(60),
+            call_deadline: Duration::from_secs(6),
+            overcommit: 0.05,
+            manners: Manners::Engine,
+        }
+    }
+}
