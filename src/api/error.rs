@@ -239,7 +239,9 @@ fn of_cluster(error: &cluster::Error) -> StatusCode {
         E::AmbiguousPrefix { .. } => StatusCode::BAD_REQUEST,
         E::AmbiguousName { kind, .. } => match kind {
             Kind::Volume => StatusCode::CONFLICT,
-            Kind::Container | Kind::Exec | Kind::Image | Kind::Network => StatusCode::BAD_REQUEST,
+            Kind::Container | Kind::Exec | Kind::Image | Kind::Network | Kind::Plugin => {
+                StatusCode::BAD_REQUEST
+            }
         },
         E::NameTaken { .. } | E::NameReserved { .. } | E::Conflict(_) => StatusCode::CONFLICT,
         E::Refused(refused) if refused.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,

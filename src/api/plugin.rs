@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use http::StatusCode;
+use http::{Response, StatusCode};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -15,9 +15,11 @@ use super::error::Error;
 use super::image::fan_in::{self, FanIn};
 use super::image::load::{feed, feed_all};
 use super::image::pull::{Job, first_then_stream};
-use crate::cluster;
-use crate::engine::{self, Engine};
-use crate::net::body;
+use super::system::any;
+use crate::cluster::error::Kind;
+use crate::cluster::{self, Members, resolve};
+use crate::engine::{self, Engine, Refresh};
+use crate::net::body::{self, Body};
 use crate::proxy::target;
 
 /// Lists the plugins of all nodes, each once; enabled is what is enabled wherever it is.
@@ -32,14 +34,35 @@ pub(super) async fn change(mut call: Call) -> Answer {
     let text = call.read_body().await?;
     call.head.headers.remove(http::header::CONTENT_LENGTH);
     let engines = engines(&call)?;
+    let (members, name, cluster) = (call.members(), call.id.clone(), call.api.cluster.clone());
     let asked = Asked::from(call);
     let mut done = Vec::new();
     for (node, engine) in engines {
         let part = body::full(text.clone());
         let result = asked.one(&engine, &asked.query, part).await;
+        if !matches!(&result, Ok((StatusCode::NOT_FOUND, ..))) {
+            // Placement goes by what is enabled.
+            cluster.refresh(&engine, Refresh::Plugins).await;
+        }
         done.push(Done { node, result });
     }
-    outcome(done)
+    found(outcome(done)?, &members, &name)
+}
+
+/// Asks one node after the other for a plugin.
+pub(super) async fn first_that_has(call: Call) -> Answer {
+    let (members, name) = (call.members(), call.id.clone());
+    found(any::first_that_has(call).await?, &members, &name)
+}
+
+/// Lets through what is not "no such plugin", or what is so on all nodes.
+fn found(answer: Response<Body>, members: &Members, name: &str) -> Answer {
+    let lacking = answer.status() == StatusCode::NOT_FOUND;
+    let unsure = || resolve::unsure(members, Kind::Plugin, name);
+    match lacking.then(unsure).flatten() {
+        Some(error) => Err(error.into()),
+        None => Ok(answer),
+    }
 }
 
 /// Installs or upgrades a plugin on all nodes, with a row of progress for each.

@@ -166,6 +166,8 @@ pub enum Kind {
     Image,
     /// A network.
     Network,
+    /// A plugin.
+    Plugin,
     /// A volume.
     Volume,
 }
@@ -177,6 +179,7 @@ impl std::fmt::Display for Kind {
             Self::Exec => "exec instance",
             Self::Image => "image",
             Self::Network => "network",
+            Self::Plugin => "plugin",
             Self::Volume => "volume",
         })
     }
@@ -199,6 +202,7 @@ fn not_found(kind: &Kind, name: &str) -> String {
             format!("No such image: {shown}")
         }
         Kind::Network => format!("network {name} not found"),
+        Kind::Plugin => format!("plugin \"{name}\" not found"),
         Kind::Volume => format!("get {name}: no such volume"),
     }
 }

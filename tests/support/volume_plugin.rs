@@ -1,4 +1,5 @@
-//! A volume driver whose volumes all its engines see: a legacy plugin, listed in a `.spec` file.
+//! A volume driver whose volumes all its engines see, and a network driver that connects nothing: a legacy plugin,
+//! listed in a `.spec` file.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -92,8 +93,9 @@ impl VolumePlugin {
         let place = self.folder.join(name);
         let volume = |name: &str| json!({"Name": name, "Mountpoint": self.folder.join(name)});
         match path {
-            "/Plugin.Activate" => json!({"Implements": ["VolumeDriver"]}),
+            "/Plugin.Activate" => json!({"Implements": ["VolumeDriver", "NetworkDriver"]}),
             "/VolumeDriver.Capabilities" => json!({"Capabilities": {"Scope": "global"}}),
+            "/NetworkDriver.GetCapabilities" => json!({"Scope": "local"}),
             "/VolumeDriver.Create" => {
                 fs::create_dir_all(&place).unwrap();
                 volumes.insert(name.to_owned());

@@ -40,7 +40,13 @@ pub(super) fn node(members: &Members, node: &Node) -> Value {
         .iter()
         .flat_map(|kind| {
             let names = info["Plugins"][kind].as_array().into_iter().flatten();
-            names.map(move |name| json!({"Type": kind, "Name": name}))
+            let names = names.filter_map(Value::as_str);
+            // Managed ones have a tag, and a list of their own.
+            let plain = names.filter(|name| !name.contains(':'));
+            let managed = node.plugins.iter().filter(move |p| p.kind.key() == *kind);
+            plain
+                .chain(managed.map(|p| p.name.as_str()))
+                .map(move |name| json!({"Type": kind, "Name": name}))
         })
         .collect();
     let mut shown = json!({

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::api::call::{Answer, Call, json as answer, no_content};
 use crate::api::error::Error;
 use crate::api::swarm::{entry, manager};
-use crate::cluster::{self, Members};
-use crate::engine::{self, Engine};
+use crate::cluster::{self, Cluster, Members};
+use crate::engine::{self, Engine, Refresh};
 use crate::model::Node;
 
 /// How long an engine may take to make, join or leave a cluster.
@@ -26,7 +26,7 @@ const MANAGERS: usize = 3;
 /// Makes a swarm-mode cluster of all engines that answer: the first makes it, the others join.
 pub(in crate::api) async fn init(mut call: Call) -> Answer {
     let asked = read(&mut call, "InitRequest").await?;
-    let members = call.members();
+    let (members, cluster) = (call.members(), call.api.cluster.clone());
     let mut nodes: Vec<(Arc<Node>, Engine)> = members
         .healthy()
         .map(|(n, e)| (Arc::clone(n), e.clone()))
@@ -75,7 +75,7 @@ pub(in crate::api) async fn init(mut call: Call) -> Answer {
         }
     }
     let all = others.iter().map(|(_, e)| e).chain([&engine]);
-    join_all(all.map(|e| shown(e, true))).await;
+    join_all(all.map(|e| shown(&cluster, e, true))).await;
     match failed.is_empty() {
         true => Ok(answer(StatusCode::OK, id)),
         false => Err(Error::Internal(format!(
@@ -89,7 +89,7 @@ pub(in crate::api) async fn init(mut call: Call) -> Answer {
 /// Makes all engines that are in no swarm-mode cluster join one.
 pub(in crate::api) async fn join(mut call: Call) -> Answer {
     let asked = read(&mut call, "JoinRequest").await?;
-    let members = call.members();
+    let (members, cluster) = (call.members(), call.api.cluster.clone());
     let (mut joined, mut failed) = (Vec::new(), Vec::new());
     for (node, engine) in members.healthy().filter(|(n, _)| !n.is_in_swarm()) {
         let mut body = asked.clone();
@@ -97,7 +97,7 @@ pub(in crate::api) async fn join(mut call: Call) -> Answer {
         listen(&mut body, node);
         match post(engine, "/swarm/join", &body).await {
             Ok(_) => {
-                shown(engine, true).await;
+                shown(&cluster, engine, true).await;
                 joined.push(engine.clone());
             }
             Err(error) => failed.push((node.name.clone(), error)),
@@ -110,7 +110,7 @@ pub(in crate::api) async fn join(mut call: Call) -> Answer {
         });
     }
     // None of ours manages a cluster that others made: they see to its entries.
-    if let Ok(manager) = manager(&call.members()) {
+    if let Ok(manager) = manager(&cluster.members()) {
         for engine in joined {
             let node = engine.node();
             if let Err(error) = entry::drop_former(&manager, &node).await {
@@ -172,7 +172,7 @@ fn managing(asked: &Value, members: &Members) -> Value {
 
 /// Makes all engines leave their swarm-mode cluster, managers last; by force, since the last manager needs it.
 pub(in crate::api) async fn leave(call: Call) -> Answer {
-    let members = call.members();
+    let (members, cluster) = (call.members(), call.api.cluster.clone());
     let (managers, workers): (Vec<_>, Vec<_>) = members
         .healthy()
         .filter(|(n, _)| n.is_in_swarm())
@@ -190,7 +190,7 @@ pub(in crate::api) async fn leave(call: Call) -> Answer {
     let mut failed = Vec::new();
     for (node, engine) in workers.into_iter().chain(managers) {
         match post(engine, "/swarm/leave?force=1", &Value::Null).await {
-            Ok(_) => shown(engine, false).await,
+            Ok(_) => shown(&cluster, engine, false).await,
             Err(error) => failed.push(format!("{}: {error}", node.name)),
         }
     }
@@ -242,13 +242,15 @@ async fn post(engine: &Engine, path: &str, body: &Value) -> Result<bytes::Bytes,
     done.map(|(_, text)| text)
 }
 
-/// Waits until the view shows that an engine is in a swarm-mode cluster, or no longer.
-async fn shown(engine: &Engine, inside: bool) {
+/// Waits until the view shows that an engine is in a swarm-mode cluster, or no longer, and the networks that come and go
+/// with that.
+async fn shown(cluster: &Cluster, engine: &Engine, inside: bool) {
     engine.suspect();
     let mut node = engine.subscribe();
     let is = node.wait_for(|n| n.is_in_swarm() == inside);
     // Late is not lost: the next probe shows it.
     let _ = tokio::time::timeout(SHOWN, is).await;
+    cluster.refresh(engine, Refresh::Networks).await;
 }
 
 #[cfg(test)]

@@ -32,6 +32,9 @@ fn execs_and_images_of_an_engine_that_is_down_are_refused_with_its_name() {
     let unsure = format!(
         "No such exec instance: {unknown} on the nodes that answer; node1 has not answered since 20"
     );
+    let plugin =
+        "plugin \"none\" not found on the nodes that answer; node1 has not answered since 20"
+            .to_owned();
     for (method, path, words) in [
         ("GET", format!("/exec/{known}/json"), &exec),
         ("POST", format!("/exec/{known}/start"), &exec),
@@ -40,6 +43,10 @@ fn execs_and_images_of_an_engine_that_is_down_are_refused_with_its_name() {
         ("GET", "/images/only/history".to_owned(), &image),
         ("GET", "/images/only/get".to_owned(), &image),
         ("GET", "/images/get?names=only".to_owned(), &image),
+        ("GET", "/plugins/none/json".to_owned(), &plugin),
+        ("POST", "/plugins/none/push".to_owned(), &plugin),
+        ("POST", "/plugins/none/disable".to_owned(), &plugin),
+        ("DELETE", "/plugins/none".to_owned(), &plugin),
     ] {
         let started = Instant::now();
         let answer = caller.call(method, &path, None).expect(503);
@@ -61,6 +68,7 @@ fn execs_and_images_of_an_engine_that_is_down_are_refused_with_its_name() {
     caller.get(&format!("/exec/{known}/json")).expect(200);
     caller.get(&format!("/exec/{unknown}/json")).expect(200);
     caller.get("/images/only/json").expect(200);
+    caller.get("/plugins/none/json").expect(404);
 }
 
 #[test]

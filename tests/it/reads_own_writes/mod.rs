@@ -1,6 +1,8 @@
 //! After a call returns, the next list and inspect of anybody show what it did.
 
+mod membership;
 mod more;
+mod plugins;
 mod swarm;
 
 use std::thread;
@@ -149,6 +151,36 @@ fn renamed_and_updated_containers_are_found_as_they_are_now() {
             .expect(200);
         let now = caller.get(&format!("/containers/{new}/json")).expect(200);
         assert_eq!(now.json()["HostConfig"]["CpuShares"], 100 + round);
+    });
+}
+
+#[test]
+fn links_are_names_of_what_they_lead_to_and_no_longer_than_they_are() {
+    rounds(|caller, round, node| {
+        let [db, web, site] = ["db", "web", "site"].map(|name| format!("{name}{round}"));
+        let id = caller.create(&db, &on(node)).expect(201).id();
+        let aliases = || {
+            let names = entry(caller, &id)["Names"].clone();
+            let names = names.as_array().unwrap().iter();
+            let names = names.map(|name| name.as_str().unwrap().to_owned());
+            let own = [format!("/{db}"), format!("/{node}/{db}")];
+            names.filter(|n| !own.contains(n)).collect::<Vec<_>>()
+        };
+        let mut body = on(node);
+        body["HostConfig"] = json!({"Links": [format!("{db}:store")]});
+        let linked = caller.create(&web, &body).expect(201).id();
+        assert_eq!(aliases(), [format!("/{web}/store")]);
+        let by_alias = caller.get(&format!("/containers/{web}/store/json"));
+        assert_eq!(by_alias.expect(200).id(), id);
+        let rename = format!("/containers/{web}/rename?name={site}");
+        caller.post(&rename).expect(204);
+        assert_eq!(aliases(), [format!("/{site}/store")]);
+        caller.delete(&format!("/containers/{linked}")).expect(204);
+        assert_eq!(aliases(), Vec::<String>::new());
+        caller
+            .get(&format!("/containers/{site}/store/json"))
+            .expect(404);
+        caller.delete(&format!("/containers/{id}")).expect(204);
     });
 }
 
