@@ -11,6 +11,7 @@ use super::query::Query;
 use super::{Api, Peer};
 use crate::cluster::Members;
 use crate::engine::Engine;
+use crate::model::raw::Object;
 use crate::net::body::{self, Body};
 use crate::proxy::hijack::Slot;
 use crate::proxy::{forward, hijack, target};
@@ -65,6 +66,12 @@ impl Call {
         Ok(body::read(taken, JSON_LIMIT).await?)
     }
 
+    /// Replaces the body.
+    pub(super) fn set_body(&mut self, text: String) {
+        self.head.headers.remove(header::CONTENT_LENGTH);
+        self.body = body::full(text);
+    }
+
     /// Sends the call to `engine` as it is, but for its path.
     pub(super) async fn forward(self, engine: &Engine, path: &str) -> Answer {
         let query = self.raw_query().to_owned();
@@ -83,6 +90,11 @@ impl Call {
         let answer = hijack::hijack(engine, self.head, self.body, &target, &self.slot).await?;
         Ok(answer)
     }
+}
+
+/// Reads the object that a body's text begins with, as engines do.
+pub(super) fn object(text: &str) -> Result<Object<'_>, Error> {
+    Object::parse_first(text).map_err(|e| Error::Bad(format!("invalid JSON: {e}")))
 }
 
 /// Makes a JSON answer of our own.

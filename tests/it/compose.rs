@@ -48,6 +48,19 @@ fn compose(flotilla: &Flotilla, lab: &Lab, folder: &Path, args: &[&str]) -> Stri
     output(command.arg("--project-directory").arg(folder).args(args)).unwrap()
 }
 
+/// Checks that engines have nothing but what they bring by themselves.
+pub(crate) fn nothing_is_left(lab: &Lab) {
+    for engine in lab.engines() {
+        let containers = engine.ask("/containers/json?all=1").unwrap();
+        assert_eq!(containers, serde_json::json!([]));
+        let volumes = engine.ask("/volumes").unwrap();
+        let count = volumes["Volumes"].as_array().map_or(0, Vec::len);
+        assert_eq!(count, 0, "{volumes}");
+        let networks = engine.ask("/networks").unwrap();
+        assert_eq!(networks.as_array().unwrap().len(), 3, "{networks}");
+    }
+}
+
 #[test]
 fn a_project_lives_and_leaves_nothing_behind_on_any_engine() {
     needs!("plugins");
@@ -90,20 +103,7 @@ fn a_project_lives_and_leaves_nothing_behind_on_any_engine() {
     assert_eq!(run(&["run", "--rm", "-T", "side", "echo", "once"]), "once");
 
     run(&["down", "-v", "-t", "0"]);
-    for engine in lab.engines() {
-        assert_eq!(
-            engine.ask("/containers/json?all=1").unwrap(),
-            serde_json::json!([])
-        );
-        let volumes = engine.ask("/volumes").unwrap();
-        assert_eq!(
-            volumes["Volumes"].as_array().map_or(0, Vec::len),
-            0,
-            "{volumes}"
-        );
-        let networks = engine.ask("/networks").unwrap();
-        assert_eq!(networks.as_array().unwrap().len(), 3, "{networks}");
-    }
+    nothing_is_left(&lab);
 }
 
 #[test]

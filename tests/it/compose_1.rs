@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use crate::compose::nothing_is_left;
 use crate::support::clients::needs;
 use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Lab, Spec, output};
@@ -83,12 +84,5 @@ fn a_project_of_compose_1_lives_and_leaves_nothing_behind() {
     assert_eq!(run(&["run", "--rm", "-T", "db", "echo", "once"]), "once");
 
     run(&["down", "-v", "-t", "0"]);
-    for engine in lab.engines() {
-        let containers = engine.ask("/containers/json?all=1").unwrap();
-        assert_eq!(containers, serde_json::json!([]));
-        let volumes = engine.ask("/volumes").unwrap();
-        assert_eq!(volumes["Volumes"].as_array().map_or(0, Vec::len), 0);
-        let networks = engine.ask("/networks").unwrap();
-        assert_eq!(networks.as_array().unwrap().len(), 3, "{networks}");
-    }
+    nothing_is_left(&lab);
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::api::broadcast::Asked;
-use crate::api::call::{Answer, Call, whole};
+use crate::api::call::{Answer, Call, object, whole};
 use crate::api::error::Error;
 use crate::api::holding::{self, Held};
 use crate::api::{home, swarm};
@@ -30,8 +30,7 @@ const LOOK: Duration = Duration::from_secs(3);
 pub(in crate::api) async fn create(mut call: Call) -> Answer {
     let text = call.read_body().await?;
     let text = String::from_utf8_lossy(&text).into_owned();
-    let mut asked =
-        Object::parse_first(&text).map_err(|e| Error::Bad(format!("invalid JSON: {e}")))?;
+    let mut asked = object(&text)?;
     let mut name: String = asked.decode("Name").unwrap_or_default();
     let mut named_node = None;
     if let Some((node, plain)) = resolve::qualified(&call.members(), &name) {
@@ -74,8 +73,7 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
             &driver,
         )?,
     };
-    call.head.headers.remove(http::header::CONTENT_LENGTH);
-    call.body = body::full(asked.to_json());
+    call.set_body(asked.to_json());
     let held = Held {
         reservation,
         shows: Refresh::Networks,
@@ -115,8 +113,7 @@ fn reaches(driver: &str, scope: &str) -> bool {
 pub(in crate::api) async fn connect(mut call: Call) -> Answer {
     let text = call.read_body().await?;
     let text = String::from_utf8_lossy(&text).into_owned();
-    let mut asked =
-        Object::parse_first(&text).map_err(|e| Error::Bad(format!("invalid JSON: {e}")))?;
+    let mut asked = object(&text)?;
     let members = call.members();
     let reference: String = asked.decode("Container").unwrap_or_default();
     let found = match resolve::container(&members, &reference) {
@@ -128,8 +125,7 @@ pub(in crate::api) async fn connect(mut call: Call) -> Answer {
     asked.set_folded("Container", quote(&found.object.id));
     let network = on_node(&members, &call.id, &found.node)?;
     let verb = call.path.rsplit('/').next().unwrap_or_default().to_owned();
-    call.head.headers.remove(http::header::CONTENT_LENGTH);
-    call.body = body::full(asked.to_json());
+    call.set_body(asked.to_json());
     let cluster = call.api.cluster.clone();
     let path = format!("/networks/{network}/{verb}");
     let answer = call.forward(&found.engine, &path).await?;

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use http::StatusCode;
 
 use super::everywhere;
-use crate::api::call::{Answer, Call, no_content};
+use crate::api::call::{Answer, Call, no_content, object};
 use crate::api::error::Error;
 use crate::api::holding::{self, Held};
 use crate::api::home;
@@ -17,7 +17,6 @@ use crate::engine::{self, Engine, Refresh};
 use crate::model::plugin::Kind;
 use crate::model::raw::{Object, quote};
 use crate::model::{Container, Node, Volume};
-use crate::net::body;
 use crate::scheduler::Request;
 
 /// How often a home is looked for while others make and remove the volume.
@@ -28,8 +27,7 @@ const LOOK: Duration = Duration::from_secs(3);
 /// Creates a volume on its home node; one that exists is answered by its engine, as engines do.
 pub(in crate::api) async fn create(mut call: Call) -> Answer {
     let text = text(&mut call).await?;
-    let mut asked =
-        Object::parse_first(&text).map_err(|e| Error::Bad(format!("invalid JSON: {e}")))?;
+    let mut asked = object(&text)?;
     let members = call.members();
     let name: String = asked.decode("Name").unwrap_or_default();
     if call.api.cluster.manners().is_classic() && resolve::qualified(&members, &name).is_none() {
@@ -37,8 +35,7 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
     }
     let (engine, reservation, name) = home(&call, &asked)?;
     asked.set_folded("Name", quote(&name));
-    call.head.headers.remove(http::header::CONTENT_LENGTH);
-    call.body = body::full(asked.to_json());
+    call.set_body(asked.to_json());
     let held = Held {
         reservation,
         shows: Refresh::Volumes,
