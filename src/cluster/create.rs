@@ -13,7 +13,7 @@ use super::endpoints::Split;
 use super::reservation::{Lost, Reservation};
 use super::spec::{Aliases, Spec};
 use super::supply::{Supply, Wanted};
-use super::{Cluster, Error, Members, bring, settle};
+use super::{Cluster, Error, Members, bring, naming, settle};
 use crate::engine::{self, Engine, Refresh};
 use crate::model::raw::Object;
 use crate::model::{ClusterView, Container, Node, SWARM_ID_LABEL};
@@ -327,7 +327,7 @@ async fn finish(
     cluster: &Cluster,
     engine: &Engine,
     create: &Create,
-    reservation: Reservation,
+    mut reservation: Reservation,
     answer: Answer,
 ) -> Result<Answer, Error> {
     #[derive(serde::Deserialize)]
@@ -339,7 +339,9 @@ async fn finish(
         && let Ok(Created { id }) = serde_json::from_slice(&answer.body)
     {
         let completed = complete(engine, create, &id).await;
-        if !show(cluster, engine, &id).await {
+        if show(cluster, engine, &id).await {
+            naming::settle(cluster, engine, &id, &mut reservation).await;
+        } else {
             tokio::spawn(hold(cluster.clone(), engine.clone(), id, reservation));
         }
         // Not as it came: a 404 would make the docker CLI pull the image and try again.
@@ -352,7 +354,7 @@ async fn finish(
 }
 
 /// Holds what a container has taken until lists show it, although its engine has gone silent since it made it.
-async fn hold(cluster: Cluster, engine: Engine, id: String, reservation: Reservation) {
+async fn hold(cluster: Cluster, engine: Engine, id: String, mut reservation: Reservation) {
     let path = format!("/containers/{id}/json");
     let look = || async {
         match engine.client().get(&path, LOOK_DEADLINE).await {
@@ -365,6 +367,7 @@ async fn hold(cluster: Cluster, engine: Engine, id: String, reservation: Reserva
     };
     settle::outcome(look).await;
     show(&cluster, &engine, &id).await;
+    naming::settle(&cluster, &engine, &id, &mut reservation).await;
     drop(reservation);
 }
 
@@ -387,7 +390,7 @@ async fn settled(
     cluster: &Cluster,
     node: &Node,
     engine: Engine,
-    reservation: Reservation,
+    mut reservation: Reservation,
     create: Create,
     error: engine::Error,
 ) -> Result<Answer, Error> {
@@ -414,6 +417,7 @@ async fn settled(
         }
         if let Some(id) = &found {
             show(&cluster, &engine, id).await;
+            naming::settle(&cluster, &engine, id, &mut reservation).await;
         }
         tracing::info!(node = %engine.client().key(), identity = wanted, ?found, "outcome of a create settled");
         drop(reservation);

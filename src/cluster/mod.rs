@@ -14,6 +14,7 @@ pub mod execs;
 pub mod flight;
 pub mod members;
 mod references;
+mod naming;
 mod replace;
 pub mod reservation;
 pub mod resolve;

@@ -208,6 +208,36 @@ impl Reservations {
     }
 }
 
+impl Reservation {
+    /// Tells whether it holds a name.
+    pub(super) fn is_named(&self) -> bool {
+        self.name.is_some()
+    }
+
+    /// Takes a name for a container that is there, in place of the one that was taken before, and tells whether it
+    /// could: no other container has it, and none is about to get it.
+    ///
+    /// Of two that engines gave one name by chance at the same time, the first that claims it keeps it: the other's
+    /// create is still under way, and claims it later.
+    pub(super) fn claim(&mut self, cluster: &Cluster, id: &str, name: &str) -> bool {
+        let mut held = self.all.lock();
+        // Read inside the lock: whoever claimed before was visible in the view before.
+        let members = cluster.members();
+        let others = |(node, other): &(&Arc<Node>, &Arc<Container>)| {
+            *other.id != *id && !held.is_unnamed(node, other)
+        };
+        let promised = held.names.get(name).is_some_and(|t| *t != self.ticket);
+        if promised || resolve::named(&members, name).any(|found| others(&found)) {
+            return false;
+        }
+        if let Some(before) = self.name.replace(name.to_owned()) {
+            held.names.remove(&before);
+        }
+        held.names.insert(name.to_owned(), self.ticket);
+        true
+    }
+}
+
 impl Held {
     /// Returns the node that alone may make a volume: it has one of that name, or is making it.
     fn home(&self, members: &Members, volume: &str) -> Option<Arc<str>> {
@@ -224,6 +254,15 @@ impl Held {
     fn make(&mut self, volume: &str, node: &Arc<str>) {
         let home = self.homes.entry(volume.to_owned());
         home.or_insert_with(|| (Arc::clone(node), 0)).1 += 1;
+    }
+
+    /// Tells whether a container was created without a name and has not claimed the one that its engine gave it.
+    fn is_unnamed(&self, node: &Node, container: &Container) -> bool {
+        let reserved = self.nodes.get(&node.key).into_iter().flatten();
+        let mut unnamed = reserved.filter(|(_, stand_in)| stand_in.names.is_empty());
+        unnamed.any(|(_, stand_in)| {
+            stand_in.swarm_id().is_some() && stand_in.swarm_id() == container.swarm_id()
+        })
     }
 
     /// Checks that no container has the name and none is about to.
@@ -283,59 +322,5 @@ fn ahead(node: &Node, reserved: &[(u64, Arc<Container>)], request: &Request) -> 
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::sync::watch;
-
-    use super::*;
-    use crate::engine::Feed;
-    use crate::model::{ClusterView, Health, Manners, SWARM_ID_LABEL};
-    use crate::scheduler::Scheduler;
-
-    fn cluster() -> Cluster {
-        let node = |name: &str| {
-            Arc::new(Node {
-                key: format!("{name}:2375").into(),
-                name: name.to_owned(),
-                health: Health::Healthy,
-                ..Node::default()
-            })
-        };
-        let members = Members {
-            view: ClusterView::new(vec![node("a"), node("b")]),
-            ..Members::default()
-        };
-        let (_, members) = watch::channel(Arc::new(members));
-        let scheduler = Scheduler::new("spread", None, Manners::Engine).unwrap();
-        Cluster::new(members, scheduler, Feed::new(1))
-    }
-
-    fn container(identity: &str) -> Arc<Container> {
-        Arc::new(Container {
-            id: identity.into(),
-            labels: [(SWARM_ID_LABEL.to_owned(), identity.to_owned())].into(),
-            ..Container::default()
-        })
-    }
-
-    #[test]
-    fn of_two_that_choose_one_node_at_once_the_second_looks_again() {
-        let cluster = cluster();
-        let request = Request::default();
-        let view = &cluster.members().view;
-        let node = &view.nodes()[0];
-        let rank = Some(cluster.scheduler().rank(&request, node));
-        let reserve = |identity, rank| {
-            let all = cluster.reservations();
-            all.reserve(&cluster, &request, node, container(identity), rank)
-        };
-        let first = reserve("one", rank).unwrap();
-        assert!(matches!(reserve("two", rank), Err(Lost::Rank)));
-        // Who takes any place gets it, and so does who chose it as it is now.
-        let second = reserve("two", None).unwrap();
-        let ahead = cluster.reservations().ahead(node, &request);
-        let now = cluster.scheduler().rank(&request, &ahead);
-        let third = reserve("three", Some(now)).unwrap();
-        drop((first, second, third));
-        assert!(reserve("four", rank).is_ok());
-    }
-}
+#[path = "reservation_tests.rs"]
+mod tests;

@@ -12,6 +12,7 @@ mod build_bases;
 mod build_header;
 mod build_results;
 mod builds;
+mod chance_names;
 mod classic;
 mod cli;
 mod client_pull;

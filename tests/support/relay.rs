@@ -1,5 +1,5 @@
-//! A relay before one engine that keeps what is sent to it, so that tests see a request as the engine does, and that
-//! can hold the answers back as a slow engine would.
+//! A relay before one engine that keeps what is sent to it, so that tests see a request as the engine does, that can
+//! hold the answers back as a slow engine would, and that can put words into a request.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -16,6 +16,7 @@ pub(crate) struct Relay {
     delay_ms: Arc<AtomicU64>,
     refused: Arc<Mutex<Option<String>>>,
     mute: Arc<Mute>,
+    replaced: Arc<Mutex<Option<(String, String)>>>,
     open: Arc<Mutex<Vec<Carried>>>,
 }
 
@@ -42,6 +43,8 @@ impl Relay {
         let refuses = Arc::clone(&refused);
         let mute = Arc::<Mute>::default();
         let mutes = Arc::clone(&mute);
+        let replaced = Arc::<Mutex<Option<(String, String)>>>::default();
+        let replaces = Arc::clone(&replaced);
         let open = Arc::<Mutex<Vec<Carried>>>::default();
         let carries = Arc::clone(&open);
         thread::spawn(move || {
@@ -51,6 +54,7 @@ impl Relay {
                 };
                 let back = (engine.try_clone().unwrap(), client.try_clone().unwrap());
                 let (keep, refuses) = (Arc::clone(&keep), Arc::clone(&refuses));
+                let replaces = Arc::clone(&replaces);
                 let carried = Arc::new(Mutex::new(Vec::new()));
                 let end = client.try_clone().unwrap();
                 let known = (Arc::clone(&carried), end.try_clone().unwrap());
@@ -70,7 +74,10 @@ impl Relay {
                             // It may be closed already.
                             let _ = end.shutdown(Shutdown::Both);
                         }
-                        bytes.len()
+                        let replaced = replaces.lock().unwrap();
+                        let (mark, words) = replaced.as_ref()?;
+                        let found = text.contains(mark);
+                        found.then(|| Pass::Other(text.replace(mark, words).into_bytes()))
                     });
                 });
                 let held = Arc::clone(&held);
@@ -78,8 +85,8 @@ impl Relay {
                     copy(back.0, back.1, |bytes| {
                         thread::sleep(Duration::from_millis(held.load(Ordering::Relaxed)));
                         match muted.load(Ordering::Relaxed) {
-                            true => mutes.head(bytes),
-                            false => bytes.len(),
+                            true => Some(Pass::First(mutes.head(bytes))),
+                            false => None,
                         }
                     });
                 });
@@ -91,6 +98,7 @@ impl Relay {
             delay_ms,
             refused,
             mute,
+            replaced,
             open,
         }
     }
@@ -119,6 +127,11 @@ impl Relay {
     pub(crate) fn count(&self, mark: &str) -> usize {
         let heard = self.heard.lock().unwrap();
         String::from_utf8_lossy(&heard).matches(mark).count()
+    }
+
+    /// Puts `words` in place of `mark` in every request from now on; the text must have come in one piece.
+    pub(crate) fn replace(&self, mark: &str, words: &str) {
+        *self.replaced.lock().unwrap() = Some((mark.to_owned(), words.to_owned()));
     }
 
     /// Closes every connection on which a request held `mark`; new ones are let through.
@@ -190,19 +203,31 @@ impl Mute {
     }
 }
 
-/// Copies one direction to its end and passes the end on; `note` says how much of what came is to go on, and when that
-/// is not all nothing goes on after it.
-fn copy(mut from: TcpStream, mut to: TcpStream, mut note: impl FnMut(&[u8]) -> usize) {
+/// What goes on of what came.
+enum Pass {
+    /// So many bytes of it, and nothing after them.
+    First(usize),
+    /// Something else.
+    Other(Vec<u8>),
+}
+
+/// Copies one direction to its end and passes the end on; `note` may say what goes on in place of what came.
+fn copy(mut from: TcpStream, mut to: TcpStream, mut note: impl FnMut(&[u8]) -> Option<Pass>) {
     let mut buffer = [0; 16 << 10];
     while let Ok(count) = from.read(&mut buffer) {
         if count == 0 {
             break;
         }
-        let on = note(&buffer[..count]);
-        let written = to.write_all(&buffer[..on]);
-        if on < count {
-            return;
-        }
+        let came = &buffer[..count];
+        let written = match note(came) {
+            None => to.write_all(came),
+            Some(Pass::Other(bytes)) => to.write_all(&bytes),
+            Some(Pass::First(length)) => {
+                // What cannot be written is read by nobody.
+                let _ = to.write_all(&came[..length]);
+                return;
+            }
+        };
         if written.is_err() {
             break;
         }
