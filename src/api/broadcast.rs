@@ -10,13 +10,14 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use serde_json::{Number, Value};
 use tokio::time::Instant;
 
 use super::Api;
 use super::call::{Answer, Call, json, whole};
 use super::error::Error;
+use super::warning::warn;
 use crate::cluster;
 use crate::engine::backoff::Backoff;
 use crate::engine::{self, Engine, Refresh};
@@ -223,27 +224,6 @@ fn warnings(done: &[Done]) -> Vec<String> {
     failed
         .map(|(d, why)| format!("{}: {why}", d.node))
         .collect()
-}
-
-/// Puts the failures of some nodes on an answer that is a success.
-pub(super) fn warn(answer: &mut Response<Body>, failures: &[String]) {
-    for failure in failures {
-        tracing::warn!(failure, "a node did not take part");
-        let text: String = failure
-            .chars()
-            .map(|c| {
-                if c.is_ascii_graphic() || c == ' ' {
-                    c
-                } else {
-                    '?'
-                }
-            })
-            .collect();
-        let text = text.replace(['"', '\\'], "'");
-        if let Ok(value) = HeaderValue::from_str(&format!("199 flotilla \"{text}\"")) {
-            answer.headers_mut().append(header::WARNING, value);
-        }
-    }
 }
 
 /// Adds what one node said to what the others said.

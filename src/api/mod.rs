@@ -35,6 +35,7 @@ pub mod system;
 pub mod timestamp;
 mod version;
 pub mod volume;
+mod warning;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};

@@ -90,7 +90,7 @@ pub(super) const ROUTES: &[Route] = &[
     row!("GET" "/system/df" 25 Merge system::df::df, "of all nodes together, in the form of the client's version; a Warning header names those that did not answer"),
     row!("GET" "/debug/{}" 24 Refused system::local::no_route, "404: engines would show their memory"),
     // Containers
-    row!("GET" "/containers/json" 24 Merge container::read::list, "containers of all nodes; each has its name with the node before it too, the node's address in Ports and the label com.docker.swarm.node.name; the parameters before and since, which engines ignore, count as the filters do"),
+    row!("GET" "/containers/json" 24 Merge container::read::list, "containers of all nodes; each has its name with the node before it too, the node's address in Ports and the label com.docker.swarm.node.name; the parameters before and since, which engines ignore, count as the filters do; a Warning header names nodes that do not answer"),
     row!("POST" "/containers/create" 24 Place container::create::create, "placed on a node, to which the image is copied from another if it lacks it; the identity label com.docker.swarm.id is added; a body that is no JSON is refused in the words of 28 whatever the engines are"),
     row!("POST" "/containers/prune" 25 Broadcast prune::containers, "on all nodes; a Warning header names those that did not take part"),
     row!("GET" "/containers/{}/json" 24 Owner container::read::inspect, "adds Node, the node's address in NetworkSettings.Ports and the label com.docker.swarm.node.name"),
@@ -125,7 +125,7 @@ pub(super) const ROUTES: &[Route] = &[
     row!("POST" "/exec/{}/resize" 24 Owner exec::read),
     row!("GET" "/exec/{}/json" 24 Owner exec::read),
     // Images
-    row!("GET" "/images/json" 24 Merge image::read::list, "images of all nodes, one row for each ID, with the names of the nodes that have it in Nodes"),
+    row!("GET" "/images/json" 24 Merge image::read::list, "images of all nodes, one row for each ID, with the names of the nodes that have it in Nodes; a Warning header names nodes that do not answer"),
     row!("POST" "/images/create" 24 Broadcast image::pull::create, "pulls on all nodes (or one, by --image-spread) with a progress row for each; an import is made on one and copied"),
     row!("GET" "/images/search" 24 Any system::any::forward),
     row!("GET" "/images/get" 24 Owner image::read::save, "from one node that has all of them"),
@@ -145,7 +145,7 @@ pub(super) const ROUTES: &[Route] = &[
     row!("POST" "/session" 31 Place build::session, "to the node of the build that names it, or of the client's tunnels"),
     row!("POST" "/grpc" 40 Place build::grpc, "all tunnels of one client lead to one node, which keeps its cache; the header X-Flotilla-Constraint chooses it, of the tunnel or of the client's last ping"),
     // Networks
-    row!("GET" "/networks" 24 Merge network::read::list, "networks of all nodes; predefined ones once"),
+    row!("GET" "/networks" 24 Merge network::read::list, "networks of all nodes; predefined ones once; a Warning header names nodes that do not answer"),
     row!("GET" "/networks/" 25 Merge network::read::list, "as /networks"),
     row!("POST" "/networks/create" 24 Place network::change::create, "on one home node, where its containers then go; an overlay at a manager, and so one without a driver where there is a manager; the name must be free on all nodes"),
     row!("POST" "/networks/prune" 25 Broadcast prune::networks, "on all nodes; a Warning header names those that did not take part"),
@@ -154,7 +154,7 @@ pub(super) const ROUTES: &[Route] = &[
     row!("GET" "/networks/{}" 24 Owner network::read::inspect, "an overlay with its containers on all nodes"),
     row!("DELETE" "/networks/{}" 24 Owner network::change::remove),
     // Volumes
-    row!("GET" "/volumes" 24 Merge volume::read::list, "volumes of all nodes"),
+    row!("GET" "/volumes" 24 Merge volume::read::list, "volumes of all nodes; a Warning header names nodes that do not answer"),
     row!("POST" "/volumes/create" 24 Place volume::change::create, "on one home node, where its containers then go"),
     row!("POST" "/volumes/prune" 25 Broadcast prune::volumes, "on all nodes; a Warning header names those that did not take part"),
     row!("GET" "/volumes/{}" 24 Owner volume::read::inspect),

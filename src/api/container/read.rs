@@ -11,6 +11,7 @@ use super::list::{self, ListQuery, Row};
 use super::owner;
 use crate::api::Api;
 use crate::api::call::{Answer, Call, changed, chunked};
+use crate::api::warning;
 use crate::cluster::Members;
 use crate::engine::Refresh;
 use crate::model::{Container, Manners, splice};
@@ -28,7 +29,8 @@ pub(in crate::api) async fn list(call: Call) -> Answer {
     if call.query.flag("size") {
         rows = with_sizes(&members, rows, call.version, manners).await;
     }
-    Ok(chunked(list::render(rows, jiff::Timestamp::now())))
+    let list = chunked(list::render(rows, jiff::Timestamp::now()));
+    Ok(warning::of_away(list, &members, manners))
 }
 
 /// Reads engines anew before a list for which the user wants that (classic's two flags).

@@ -10,9 +10,9 @@ use serde_json::value::RawValue;
 
 use super::missing;
 use crate::api::Api;
-use crate::api::broadcast::warn;
 use crate::api::call::{Answer, Call, json, no_content, whole};
 use crate::api::error::Error;
+use crate::api::warning::warn;
 use crate::cluster;
 use crate::cluster::{alike, resolve};
 use crate::engine::{self, Engine, Refresh};

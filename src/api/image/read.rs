@@ -8,6 +8,7 @@ use super::{details, missing};
 use crate::api::afterwards;
 use crate::api::call::{Answer, Call, chunked};
 use crate::api::error::Error;
+use crate::api::warning;
 use crate::cluster;
 use crate::cluster::supply::{Supply, Wanted};
 use crate::cluster::{Cluster, resolve, transfer};
@@ -25,7 +26,9 @@ pub(in crate::api) async fn list(call: Call) -> Answer {
     };
     let view = asked.as_ref().unwrap_or(&members.view);
     let rows = list::select(view, &query, jiff::Timestamp::now())?;
-    Ok(chunked(list::render(rows)))
+    let list = chunked(list::render(rows));
+    let manners = call.api.cluster.manners();
+    Ok(warning::of_away(list, &members, manners))
 }
 
 /// Forwards a call about one image to a holder of what the name means.

@@ -7,8 +7,9 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::list;
-use crate::api::broadcast::{self, Asked};
+use crate::api::broadcast::Asked;
 use crate::api::call::{Answer, Call, chunked, whole};
+use crate::api::warning;
 use crate::cluster::error::Kind;
 use crate::cluster::{self, Members, resolve};
 use crate::engine;
@@ -19,8 +20,10 @@ use crate::net::body;
 pub(in crate::api) async fn list(call: Call) -> Answer {
     let filters = list::parse(&call.query)?;
     let manners = call.api.cluster.manners();
-    let rows = list::select(&call.members().view, &filters, manners)?;
-    Ok(chunked(list::render(rows)))
+    let members = call.members();
+    let rows = list::select(&members.view, &filters, manners)?;
+    let list = chunked(list::render(rows));
+    Ok(warning::of_away(list, &members, manners))
 }
 
 /// Inspects a network on its home node; of one that reaches over nodes all of them say which containers they have on it.
@@ -82,7 +85,7 @@ pub(in crate::api) async fn inspect(call: Call) -> Answer {
     }
     idle(&mut network);
     let mut answer = whole(status, headers, format!("{network}\n").into());
-    broadcast::warn(&mut answer, &failures);
+    warning::warn(&mut answer, &failures);
     Ok(answer)
 }
 

@@ -12,7 +12,7 @@ use crate::api::call::{Answer, Call, no_content};
 use crate::api::error::Error;
 use crate::api::swarm;
 use crate::api::swarm::entry::{self, Said};
-use crate::api::{broadcast, home};
+use crate::api::{home, warning};
 use crate::cluster::Members;
 use crate::engine::{Engine, Refresh};
 use crate::model::Node;
@@ -84,7 +84,7 @@ pub(in crate::api) async fn update(mut call: Call) -> Answer {
     let mut answer = no_content(StatusCode::OK);
     match &manager {
         Some(manager) => changed(&members, (&engine, manager), &node, &spec.role).await,
-        None if node.is_in_swarm() => broadcast::warn(
+        None if node.is_in_swarm() => warning::warn(
             &mut answer,
             &[format!(
                 "{}: its swarm-mode cluster has managers of others only, and was not told",

@@ -2,14 +2,17 @@
 
 use super::{everywhere, list};
 use crate::api::call::{Answer, Call, chunked};
+use crate::api::warning;
 use crate::cluster::resolve;
 
 /// Lists volumes of all nodes.
 pub(in crate::api) async fn list(call: Call) -> Answer {
     let filters = list::parse(&call.query)?;
     let manners = call.api.cluster.manners();
-    let rows = list::select(&call.members().view, &filters, manners)?;
-    Ok(chunked(list::render(rows)))
+    let members = call.members();
+    let rows = list::select(&members.view, &filters, manners)?;
+    let list = chunked(list::render(rows));
+    Ok(warning::of_away(list, &members, manners))
 }
 
 /// Inspects a volume on its home node; in classic, where all nodes have it, on the first that answers.
