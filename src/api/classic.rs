@@ -150,7 +150,9 @@ fn in_its_words(route: &Route, id: &str, error: Error) -> Error {
     use cluster::Error as E;
     let own = kind(route);
     match error {
-        Error::Cluster(E::NotFound { kind, name }) => Error::NotFound(missing(route, kind, &name)),
+        Error::Cluster(E::NotFound { kind, name } | E::Unheard { kind, name, .. }) => {
+            Error::NotFound(missing(route, kind, &name))
+        }
         // It took what is not unique for nothing.
         Error::Cluster(E::AmbiguousName { .. } | E::AmbiguousPrefix { .. }) => {
             Error::NotFound(missing(route, own, id))

@@ -23,6 +23,20 @@ const BY_NATURE: &str = "
 - `since` replays what engines remember and what was made up since Flotilla started (the newest 4 MiB).
 ";
 
+/// What is said of objects while some nodes do not answer.
+const AWAY: &str = "
+## While a node does not answer
+
+- What is on it stays listed as it was; a call for it is answered with 503, which names the node and says since when.
+- A node that has not answered since Flotilla started has told nothing. While there is one, a call for a container (or an
+  exec) that no other has is answered with 503 and not with 404, in the engine's words and with the node's address: taken
+  for gone, it would be made a second time.
+- The exceptions say the same with 404. `GET /containers/{…}/json`: `docker inspect` looks for images only after a 404. Calls
+  for images, networks and volumes: clients look for these before they make them, and one dead entry of discovery would
+  be in the way of every `docker compose up`.
+- Lists, prunes and other answers made of many nodes have a `Warning` header for each node that took no part.
+";
+
 /// Writes `docs/differences.md`.
 pub fn differences() -> String {
     let mut page = String::from(
@@ -41,6 +55,7 @@ pub fn differences() -> String {
     for route in same {
         row(&mut page, route, "");
     }
+    page.push_str(AWAY);
     page.push_str(BY_NATURE);
     page
 }

@@ -236,6 +236,13 @@ fn of_cluster(error: &cluster::Error) -> StatusCode {
     use cluster::Error as E;
     match error {
         E::NotFound { .. } => StatusCode::NOT_FOUND,
+        E::Unheard { kind, .. } => match kind {
+            // Taken for gone, it would be made a second time, or what it holds be given to others.
+            Kind::Container | Kind::Exec => StatusCode::SERVICE_UNAVAILABLE,
+            // Looked for before it is made: any other status would let one dead entry of discovery end every
+            // `docker compose up` and every pull of a create.
+            Kind::Image | Kind::Network | Kind::Volume => StatusCode::NOT_FOUND,
+        },
         E::AmbiguousPrefix { .. } => StatusCode::BAD_REQUEST,
         E::AmbiguousName { kind, .. } => match kind {
             Kind::Volume => StatusCode::CONFLICT,

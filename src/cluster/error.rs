@@ -86,6 +86,16 @@ pub enum Error {
         /// What happened at the last try.
         reason: String,
     },
+    /// No node that answers has it, and those that have not answered since the start may.
+    #[error("{}{}", not_found(kind, name), doubt(nodes))]
+    Unheard {
+        /// What kind of object.
+        kind: Kind,
+        /// What the user called it.
+        name: String,
+        /// The addresses of these nodes.
+        nodes: Vec<String>,
+    },
     /// No node answers at all.
     #[error("No healthy node available in the cluster")]
     NoHealthyNode,
@@ -129,6 +139,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// Tells whether no node is known to have what was named.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound { .. } | Self::Unheard { .. })
+    }
+
+    /// Says which nodes may yet have what was not found; empty when all have told what they have.
+    pub fn doubt(&self) -> String {
+        match self {
+            Self::Unheard { nodes, .. } => doubt(nodes),
+            _ => String::new(),
+        }
+    }
+
     /// Adds to why an image could not be brought in one way why it could not in another.
     pub(super) fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -185,6 +208,18 @@ impl std::fmt::Display for Kind {
     }
 }
 
+/// Says which nodes may have what no other has; of many only the first.
+fn doubt(nodes: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown = nodes[..nodes.len().min(SHOWN)].join(", ");
+    let who = match nodes.len() {
+        1 => format!("{shown} has"),
+        count if count > SHOWN => format!("{shown} and {} others have", count - SHOWN),
+        _ => format!("{shown} have"),
+    };
+    format!(" on any node that answers; {who} not answered yet and may have it")
+}
+
 /// Says that an object does not exist, in the words that clients match on.
 fn not_found(kind: &Kind, name: &str) -> String {
     match kind {
@@ -204,5 +239,32 @@ fn not_found(kind: &Kind, name: &str) -> String {
         Kind::Network => format!("network {name} not found"),
         Kind::Plugin => format!("plugin \"{name}\" not found"),
         Kind::Volume => format!("get {name}: no such volume"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_silent_node_may_have_is_missing_in_the_engines_words_first() {
+        let text = |kind, count: usize| {
+            let nodes = (1..=count).map(|n| format!("10.0.0.{n}:2375")).collect();
+            let name = "web".to_owned();
+            Error::Unheard { kind, name, nodes }.to_string()
+        };
+        assert_eq!(
+            text(Kind::Container, 1),
+            "No such container: web on any node that answers; 10.0.0.1:2375 has not answered yet and may have it"
+        );
+        assert_eq!(
+            text(Kind::Network, 2),
+            "network web not found on any node that answers; 10.0.0.1:2375, 10.0.0.2:2375 have not answered yet and may have it"
+        );
+        let many = text(Kind::Volume, 9);
+        assert!(
+            many.contains("10.0.0.3:2375 and 6 others have not"),
+            "{many}"
+        );
     }
 }

@@ -3,6 +3,7 @@
 //! State: membership and the view are written by the [`members`] task alone and published as ONE value; reservations
 //! and owners of execs are behind short private locks that no await crosses.
 
+pub mod absent;
 pub mod alike;
 mod bring;
 pub mod builds;
@@ -13,8 +14,8 @@ pub mod events;
 pub mod execs;
 pub mod flight;
 pub mod members;
-mod references;
 mod naming;
+mod references;
 mod replace;
 pub mod reservation;
 pub mod resolve;

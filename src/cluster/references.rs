@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::error::Kind;
 use super::spec::BadSpec;
 use super::{Error, Members, resolve};
 use crate::model::container::Mount;
@@ -184,7 +183,7 @@ impl<'a> References<'a> {
             let located = match resolve::container(self.members, name) {
                 Ok(located) => located.object,
                 // An engine finds out when it is started.
-                Err(Error::NotFound { .. }) => {
+                Err(error) if error.is_not_found() => {
                     plain.push(link.clone());
                     continue;
                 }
@@ -215,7 +214,7 @@ impl<'a> References<'a> {
     }
 
     /// Notes that a container must be on the node of another; returns what the engine calls that one. One that is
-    /// not there is left to the engine to refuse, in its own words.
+    /// not there is left to the engine to refuse, in its own words, unless a node that has told nothing may have it.
     fn container(&mut self, option: &str, reference: &str) -> Result<String, BadSpec> {
         let located = match resolve::container(self.members, reference) {
             Ok(located) => located,
@@ -247,7 +246,7 @@ impl<'a> References<'a> {
         let located = match resolve::network(self.members, reference) {
             Ok(located) => located,
             // An engine takes such a create and refuses the start.
-            Err(Error::NotFound { .. }) => return Ok(reference.to_owned()),
+            Err(error) if error.is_not_found() => return Ok(reference.to_owned()),
             Err(error) => return Err(error.into()),
         };
         if !located.object.is_predefined() && !located.object.is_shared() {
@@ -290,9 +289,7 @@ impl<'a> References<'a> {
         let located = match resolve::volume(self.members, reference) {
             Ok(located) => located,
             // Made on the chosen node, unless a node was named for it.
-            Err(Error::NotFound {
-                kind: Kind::Volume, ..
-            }) => {
+            Err(error) if error.is_not_found() => {
                 let Some((node, plain)) = resolve::qualified(self.members, reference) else {
                     self.request.new_volumes.push(reference.to_owned());
                     return Ok(reference.to_owned());

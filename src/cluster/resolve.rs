@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::error::Kind;
-use super::{Error, Members, alike};
+use super::{Error, Members, absent, alike};
 use crate::engine::Engine;
-use crate::model::{Container, Health, Image, Network, Node, Volume};
+use crate::model::{Container, Image, Network, Node, Volume};
 
 /// An object and where it is.
 #[derive(Clone, Debug)]
@@ -36,10 +36,7 @@ pub fn named<'a>(
 /// # Errors
 /// Nothing, or more than one thing, is called so.
 pub fn container(members: &Members, reference: &str) -> Result<Located<Arc<Container>>, Error> {
-    let not_found = || Error::NotFound {
-        kind: Kind::Container,
-        name: reference.to_owned(),
-    };
+    let not_found = || absent::missing(members, Kind::Container, reference);
     let nodes = members.view.nodes();
     let by_id = nodes
         .iter()
@@ -138,11 +135,8 @@ pub fn image_away(members: &Members, reference: &str, holds: impl Fn(&Node) -> b
     let nodes = members.view.nodes().iter();
     let mut holders = nodes.filter(|node| holds(node));
     holders
-        .find_map(|node| away(node, &object, ""))
-        .unwrap_or_else(|| Error::NotFound {
-            kind: Kind::Image,
-            name: reference.to_owned(),
-        })
+        .find_map(|node| absent::away(node, &object, ""))
+        .unwrap_or_else(|| absent::missing(members, Kind::Image, reference))
 }
 
 /// Chooses among the images of one name; see [`alike::meant`].
@@ -161,10 +155,7 @@ pub fn meant<'a>(
 /// # Errors
 /// Nothing, or more than one thing, is called so.
 pub fn network(members: &Members, reference: &str) -> Result<Located<Network>, Error> {
-    let not_found = || Error::NotFound {
-        kind: Kind::Network,
-        name: reference.to_owned(),
-    };
+    let not_found = || absent::missing(members, Kind::Network, reference);
     let mut hits = networks(members, |n| n.id == reference);
     if hits.is_empty() {
         hits = networks(members, |n| n.name == reference);
@@ -212,10 +203,7 @@ fn networks(members: &Members, test: impl Fn(&Network) -> bool) -> Vec<(&Arc<Nod
 /// # Errors
 /// Nothing is called so, or several nodes have a local one.
 pub fn volume(members: &Members, reference: &str) -> Result<Located<Volume>, Error> {
-    let not_found = || Error::NotFound {
-        kind: Kind::Volume,
-        name: reference.to_owned(),
-    };
+    let not_found = || absent::missing(members, Kind::Volume, reference);
     let mut hits = volumes(members, reference);
     if let (true, Some((node, plain))) = (hits.is_empty(), qualified(members, reference)) {
         let own = node.volumes.iter().filter(|v| v.name == plain);
@@ -258,46 +246,13 @@ fn located<T>(members: &Members, node: &Arc<Node>, object: T) -> Option<Located<
     })
 }
 
-/// Returns the error of something on a node that does not answer; `None` when it does.
-fn away(node: &Node, object: &str, state: &str) -> Option<Error> {
-    match &node.health {
-        Health::Unhealthy { since, reason } => Some(Error::Unreachable {
-            object: object.to_owned(),
-            node: node.name.clone(),
-            since: *since,
-            reason: reason.clone(),
-            state: match state {
-                "" => String::new(),
-                state => format!(". Last known state: {state}"),
-            },
-        }),
-        Health::New | Health::Pending(_) | Health::Healthy | Health::Slow { .. } => None,
-    }
-}
-
-/// Returns the error of something that no node which answers has, and that one which does not answer may have.
-pub fn unsure(members: &Members, kind: Kind, name: &str) -> Option<Error> {
-    members.view.nodes().iter().find_map(|node| {
-        let Health::Unhealthy { since, reason } = &node.health else {
-            return None;
-        };
-        Some(Error::Unsure {
-            kind,
-            name: name.to_owned(),
-            node: node.name.clone(),
-            since: *since,
-            reason: reason.clone(),
-        })
-    })
-}
-
 impl<T> Located<T> {
     /// Lets through only what is on a node that answers.
     ///
     /// # Errors
     /// The node does not answer; `object` and `state` go into the message.
     pub fn reachable(self, object: &str, state: &str) -> Result<Self, Error> {
-        match away(&self.node, object, state) {
+        match absent::away(&self.node, object, state) {
             Some(error) => Err(error),
             None => Ok(self),
         }

@@ -53,6 +53,7 @@ mod stores;
 mod suites;
 mod swarm_mode;
 mod transparency;
+mod unheard;
 mod upkeep;
 mod versions;
 mod wire;

@@ -80,6 +80,10 @@ async fn unlink(call: Call) -> Answer {
             let name = call.id.clone();
             cluster::Error::NotFound { kind, name }
         }
+        cluster::Error::Unheard { kind, nodes, .. } => {
+            let name = call.id.clone();
+            cluster::Error::Unheard { kind, name, nodes }
+        }
         error => error,
     };
     let found = resolve::container(&members, container).map_err(not_found)?;
@@ -93,7 +97,10 @@ async fn unlink(call: Call) -> Answer {
 
 /// Kills a container. Of one that is not there engines say more here than elsewhere.
 pub(in crate::api) async fn kill(call: Call) -> Answer {
-    if let Err(Error::Cluster(error @ cluster::Error::NotFound { .. })) = owner(&call) {
+    let classic = call.api.cluster.manners().is_classic();
+    if let (false, Err(Error::Cluster(error @ cluster::Error::NotFound { .. }))) =
+        (classic, owner(&call))
+    {
         let message = format!("cannot kill container: {}: {error}", call.id);
         return Err(Error::NotFound(message));
     }

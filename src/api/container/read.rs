@@ -11,8 +11,11 @@ use super::list::{self, ListQuery, Row};
 use super::owner;
 use crate::api::Api;
 use crate::api::call::{Answer, Call, changed, chunked};
+use crate::api::error::Error;
+use crate::api::list::ListError;
 use crate::api::warning;
-use crate::cluster::Members;
+use crate::cluster::error::Kind;
+use crate::cluster::{self, Members, absent};
 use crate::engine::Refresh;
 use crate::model::{Container, Manners, splice};
 
@@ -25,7 +28,13 @@ pub(in crate::api) async fn list(call: Call) -> Answer {
     let query = ListQuery::parse(&call.query, manners)?;
     read_anew(&call.api, &query).await;
     let members = call.members();
-    let mut rows = list::select(&members.view, &query)?;
+    let rows = list::select(&members.view, &query);
+    let mut rows = rows.map_err(|error| match error {
+        ListError::NoSuchContainer(name) => {
+            absent::missing(&members, Kind::Container, &name).into()
+        }
+        error => Error::from(error),
+    })?;
     if call.query.flag("size") {
         rows = with_sizes(&members, rows, call.version, manners).await;
     }
@@ -89,7 +98,14 @@ async fn with_sizes(members: &Members, rows: Vec<Row>, api: u16, manners: Manner
 
 /// Inspects a container, read through to its engine.
 pub(in crate::api) async fn inspect(call: Call) -> Answer {
-    let found = owner::owner(&call)?;
+    let classic = call.api.cluster.manners().is_classic();
+    let found = owner::owner(&call).map_err(|error| match error {
+        // `docker inspect NAME` asks for containers first, and goes on to images only after a 404.
+        Error::Cluster(error @ cluster::Error::Unheard { .. }) if !classic => {
+            Error::NotFound(error.to_string())
+        }
+        error => error,
+    })?;
     let path = owner::path_on_engine(&call, &found.object);
     let answer = call.forward(&found.engine, &path).await?;
     let spliced = |text: &str| splice::inspect(text, &found.node).ok();

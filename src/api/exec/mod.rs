@@ -9,7 +9,7 @@ use super::call::{Answer, Call, whole};
 use super::container::owner;
 use super::error::Error;
 use crate::cluster::error::Kind;
-use crate::cluster::{self, resolve};
+use crate::cluster::{self, absent, resolve};
 use crate::engine::Engine;
 
 /// The most bytes of an engine's answer to an exec's creation.
@@ -88,12 +88,12 @@ async fn owner_of(api: &Api, id: &str) -> Result<Engine, Error> {
         }
     }
     // Only who was asked and has it not makes it none.
-    let away = || resolve::unsure(&members, Kind::Exec, id).filter(|_| full);
     Err(Error::Cluster(match silent {
         Some(error) => error.into(),
-        None => away().unwrap_or_else(|| cluster::Error::NotFound {
+        None if full => absent::unasked(&members, Kind::Exec, id),
+        None => cluster::Error::NotFound {
             kind: Kind::Exec,
             name: id.to_owned(),
-        }),
+        },
     }))
 }

@@ -26,21 +26,21 @@ pub(super) fn saved(error: cluster::Error, name: &str) -> Error {
     if let Some(words) = refused(&error, name) {
         return Error::Fault(words);
     }
-    match error {
-        cluster::Error::NotFound { .. } if without_tag(name) == name && !name.contains('@') => {
-            Error::NotFound(format!("No such image: {name}"))
-        }
-        cluster::Error::NotFound { .. } if !name.starts_with("sha256:") => {
-            Error::NotFound("reference does not exist".to_owned())
-        }
-        error => error.into(),
+    if !error.is_not_found() {
+        return error.into();
     }
+    let doubt = error.doubt();
+    if without_tag(name) == name && !name.contains('@') {
+        return Error::NotFound(format!("No such image: {name}{doubt}"));
+    }
+    if !name.starts_with("sha256:") {
+        return Error::NotFound(format!("reference does not exist{doubt}"));
+    }
+    error.into()
 }
 
 /// Returns what is wrong with the name of something that was not found.
 fn refused(error: &cluster::Error, name: &str) -> Option<String> {
-    match error {
-        cluster::Error::NotFound { .. } => Some(reference::check(name).err()?.to_string()),
-        _ => None,
-    }
+    let is_bad = || Some(reference::check(name).err()?.to_string());
+    error.is_not_found().then(is_bad).flatten()
 }

@@ -53,7 +53,7 @@ pub(in crate::api) async fn push(call: Call) -> Answer {
         _ if whole => together(&call.api.cluster.clone(), &call.id.clone()).await?,
         Ok((_, engine, _)) => engine.clone(),
         // An engine says in its stream what it does not have; without a tag it looks for any.
-        Err(cluster::Error::NotFound { .. }) => any_holder(&call)?,
+        Err(error) if error.is_not_found() => any_holder(&call)?,
         Err(error) => return Err(error.into()),
     };
     let (path, cluster) = (call.path.clone(), call.api.cluster.clone());

@@ -117,7 +117,7 @@ pub(in crate::api) async fn connect(mut call: Call) -> Answer {
     let members = call.members();
     let reference: String = asked.decode("Container").unwrap_or_default();
     let found = match resolve::container(&members, &reference) {
-        Err(cluster::Error::NotFound { .. }) if asked.decode("Force") == Some(true) => {
+        Err(error) if error.is_not_found() && asked.decode("Force") == Some(true) => {
             return disconnect_lost(call, text).await;
         }
         found => found?.ready()?,

@@ -62,7 +62,7 @@ fn home(call: &Call, asked: &Object<'_>) -> Result<(Engine, Option<Reservation>,
             let found = found.reachable(&format!("volume {name}"), "")?;
             return Ok((found.engine, None, found.object.name));
         }
-        Err(cluster::Error::NotFound { .. }) => {}
+        Err(error) if error.is_not_found() => {}
         Err(error) => return Err(error.into()),
     }
     if let Some((node, plain)) = resolve::qualified(&members, &name) {
@@ -117,7 +117,7 @@ pub(in crate::api) async fn remove(call: Call) -> Answer {
     }
     let found = match resolve::volume(&call.members(), &call.id) {
         // As an engine: what is forced away may as well not be there.
-        Err(cluster::Error::NotFound { .. }) if call.query.flag("force") => {
+        Err(error) if error.is_not_found() && call.query.flag("force") => {
             return Ok(no_content(StatusCode::NO_CONTENT));
         }
         found => found?,
