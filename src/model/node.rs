@@ -101,6 +101,11 @@ impl Node {
         self.facts.info["Swarm"]["ControlAvailable"].as_bool() == Some(true)
     }
 
+    /// Tells whether the engine waits for the key of its swarm-mode cluster; until then it manages nothing.
+    pub fn is_locked(&self) -> bool {
+        self.facts.info["Swarm"]["LocalNodeState"] == "locked"
+    }
+
     /// Returns the ID of the swarm-mode cluster; only managers know it.
     pub fn swarm_id(&self) -> Option<&str> {
         self.facts.info["Swarm"]["Cluster"]["ID"].as_str()

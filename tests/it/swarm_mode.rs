@@ -312,3 +312,76 @@ fn one_engine_that_cannot_join_keeps_no_other_from_it() {
     let info = cluster.lab.engine("node2").ask("/info").unwrap();
     assert_eq!(info["Swarm"]["LocalNodeState"], "active", "{info}");
 }
+
+/// Returns once the keys of an engine are encrypted on its disk, so that it is locked when it starts again.
+fn until_sealed(cluster: &Cluster, name: &str) {
+    let key = "data/swarm/certificates/swarm-node.key";
+    let key = cluster.lab.engine(name).folder().join(key);
+    eventually(AGREED, || match fs::read_to_string(&key) {
+        Ok(text) if text.contains("ENCRYPTED") => Ok(()),
+        other => Err(other),
+    })
+    .unwrap();
+}
+
+/// Unlocks through Flotilla with a key, as typed.
+fn unlock(cluster: &Cluster, key: &str) -> Result<String, String> {
+    let file = cluster.lab.folder().join("unlock-key");
+    fs::write(&file, key).unwrap();
+    let mut docker = cluster.flotilla.clients(&cluster.lab).docker_28().unwrap();
+    docker.stdin(fs::File::open(file).unwrap());
+    let told = docker.args(["swarm", "unlock"]).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match told.status.success() {
+        true => Ok(text(&told.stdout)),
+        false => Err(text(&told.stderr)),
+    }
+}
+
+#[test]
+fn managers_that_are_locked_are_unlocked() {
+    let cluster = Cluster::joined();
+    let is = |engine: &str, wanted: &str| {
+        let state = || match &cluster.lab.engine(engine).ask("/info").unwrap()["Swarm"] {
+            swarm if swarm["LocalNodeState"] == wanted => Ok(()),
+            swarm => Err(swarm.to_string()),
+        };
+        eventually(AGREED, state).unwrap();
+    };
+    let told = cluster.ok(&["swarm", "update", "--autolock=true"]);
+    let key = cluster.ok(&["swarm", "unlock-key", "-q"]).trim().to_owned();
+    assert!(key.starts_with("SWMKEY-") && told.contains(&key), "{told}");
+    let refused = unlock(&cluster, &key).unwrap_err();
+    assert!(refused.contains("swarm is not locked"), "{refused}");
+    let names = ["node0", "node1", "node2"];
+    for name in names {
+        until_sealed(&cluster, name);
+    }
+    let state = ["info", "--format", "{{.Swarm.LocalNodeState}}"];
+    // One of three, while the others go on.
+    cluster.lab.engine("node1").restart().unwrap();
+    is("node1", "locked");
+    cluster.becomes(&state, |told| told == "locked");
+    unlock(&cluster, &key).unwrap();
+    is("node1", "active");
+    cluster.becomes(&state, |told| told == "active");
+    cluster.becomes(&["node", "ls"], |list| !list.contains("Down"));
+    // All of them: a wrong key opens none, and until then nothing is managed.
+    for name in names {
+        cluster.lab.engine(name).restart().unwrap();
+    }
+    names.iter().for_each(|name| is(name, "locked"));
+    cluster.flotilla.wait_for_nodes(3);
+    eventually(AGREED, || match cluster.docker(&["service", "ls"]) {
+        Err(said) if said.contains("Swarm is encrypted and needs to be unlocked") => Ok(()),
+        told => Err(told),
+    })
+    .unwrap();
+    let wrong = format!("SWMKEY-1-{}", "A".repeat(43));
+    let refused = unlock(&cluster, &wrong).unwrap_err();
+    assert!(refused.contains("invalid key provided"), "{refused}");
+    unlock(&cluster, &key).unwrap();
+    names.iter().for_each(|name| is(name, "active"));
+    cluster.becomes(&["service", "ls", "-q"], str::is_empty);
+    cluster.ok(&["swarm", "update", "--autolock=false"]);
+}

@@ -1,4 +1,4 @@
-//! One swarm-mode cluster of all engines: made, joined and left by all of them as by one engine.
+//! One swarm-mode cluster of all engines: made, joined, unlocked and left by all of them as by one engine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +75,7 @@ pub(in crate::api) async fn init(mut call: Call) -> Answer {
         }
     }
     let all = others.iter().map(|(_, e)| e).chain([&engine]);
-    join_all(all.map(|e| shown(&cluster, e, true))).await;
+    join_all(all.map(|e| shown(&cluster, e, Node::is_in_swarm))).await;
     match failed.is_empty() {
         true => Ok(answer(StatusCode::OK, id)),
         false => Err(Error::Internal(format!(
@@ -97,7 +97,7 @@ pub(in crate::api) async fn join(mut call: Call) -> Answer {
         listen(&mut body, node);
         match post(engine, "/swarm/join", &body).await {
             Ok(_) => {
-                shown(&cluster, engine, true).await;
+                shown(&cluster, engine, Node::is_in_swarm).await;
                 joined.push(engine.clone());
             }
             Err(error) => failed.push((node.name.clone(), error)),
@@ -190,7 +190,7 @@ pub(in crate::api) async fn leave(call: Call) -> Answer {
     let mut failed = Vec::new();
     for (node, engine) in workers.into_iter().chain(managers) {
         match post(engine, "/swarm/leave?force=1", &Value::Null).await {
-            Ok(_) => shown(&cluster, engine, false).await,
+            Ok(_) => shown(&cluster, engine, |n| !n.is_in_swarm()).await,
             Err(error) => failed.push(format!("{}: {error}", node.name)),
         }
     }
@@ -199,6 +199,46 @@ pub(in crate::api) async fn leave(call: Call) -> Answer {
         false => Err(Error::Internal(format!(
             "these could not leave, all others did: {}",
             failed.join("; ")
+        ))),
+    }
+}
+
+/// Unlocks all engines that are locked, all at once: none is ready before most managers are.
+pub(in crate::api) async fn unlock(mut call: Call) -> Answer {
+    let members = call.members();
+    let locked: Vec<_> = members.healthy().filter(|(n, _)| n.is_locked()).collect();
+    if locked.is_empty() {
+        // Refused in the engine's words.
+        return super::forward(call).await;
+    }
+    let key = read(&mut call, "UnlockRequest").await?;
+    let unlocking = locked.iter().map(|(node, engine)| {
+        let key = &key;
+        async move {
+            let done = post(engine, "/swarm/unlock", key).await;
+            if done.is_ok() {
+                shown(engine, |n| !n.is_locked()).await;
+            }
+            (node.name.as_str(), done)
+        }
+    });
+    let (done, failed): (Vec<_>, Vec<_>) = join_all(unlocking)
+        .await
+        .into_iter()
+        .partition(|(_, done)| done.is_ok());
+    let said = failed.iter().map(|(name, done)| {
+        let why = done.as_ref().err().map(engine::Error::words);
+        format!("{name}: {}", why.unwrap_or_default())
+    });
+    let said = said.collect::<Vec<_>>().join("; ");
+    match failed.into_iter().find_map(|(_, done)| done.err()) {
+        None => Ok(no_content(StatusCode::OK)),
+        Some(first) if done.is_empty() => Err(Error::Engines {
+            message: first.words(),
+            first,
+        }),
+        Some(_) => Err(Error::Internal(format!(
+            "these could not be unlocked, all others were: {said}"
         ))),
     }
 }
@@ -242,12 +282,11 @@ async fn post(engine: &Engine, path: &str, body: &Value) -> Result<bytes::Bytes,
     done.map(|(_, text)| text)
 }
 
-/// Waits until the view shows that an engine is in a swarm-mode cluster, or no longer, and the networks that come and go
-/// with that.
-async fn shown(cluster: &Cluster, engine: &Engine, inside: bool) {
+/// Waits until the view shows what has become of an engine, and the networks that come and go with that.
+async fn shown(cluster: &Cluster, engine: &Engine, has_come: impl Fn(&Node) -> bool) {
     engine.suspect();
     let mut node = engine.subscribe();
-    let is = node.wait_for(|n| n.is_in_swarm() == inside);
+    let is = node.wait_for(|n| has_come(n));
     // Late is not lost: the next probe shows it.
     let _ = tokio::time::timeout(SHOWN, is).await;
     cluster.refresh(engine, Refresh::Networks).await;

@@ -67,6 +67,11 @@ pub(super) async fn leave(call: Call) -> Answer {
     to_its_end(membership::leave(call)).await
 }
 
+/// Unlocks all engines that are locked.
+pub(super) async fn unlock(call: Call) -> Answer {
+    to_its_end(membership::unlock(call)).await
+}
+
 /// Runs a change of many engines to its end although its client may leave: done by halves it would stand in the way of
 /// the next try.
 async fn to_its_end(change: impl Future<Output = Answer> + Send + 'static) -> Answer {
@@ -74,9 +79,14 @@ async fn to_its_end(change: impl Future<Output = Answer> + Send + 'static) -> An
     done.map_err(|e| Error::Internal(e.to_string()))?
 }
 
-/// Sends a call to a manager.
+/// Sends a call to a manager; where none answers but one that is locked, that says so.
 pub(super) async fn forward(call: Call) -> Answer {
-    let engine = manager(&call.members())?;
+    let members = call.members();
+    let locked = || members.healthy().find(|(n, _)| n.is_locked());
+    let engine = match manager(&members) {
+        Err(Error::NoSwarm) => locked().ok_or(Error::NoSwarm)?.1.clone(),
+        found => found?,
+    };
     let path = call.path.clone();
     call.forward(&engine, &path).await
 }

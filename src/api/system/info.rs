@@ -287,10 +287,12 @@ fn of_classic() -> Map<String, Value> {
     told
 }
 
-/// Returns what a manager says of the engines' swarm-mode cluster.
+/// Returns what a manager says of the engines' swarm-mode cluster. As long as an engine is locked, so is the cluster: the
+/// docker CLI asks for the key only then.
 fn swarm(view: &ClusterView) -> Value {
+    let locked = view.healthy().find(|n| n.is_locked());
     let manager = view.healthy().find(|n| n.is_manager());
-    manager.map_or_else(
+    let mut told = manager.or(locked).map_or_else(
         || {
             json!({
                 "NodeID": "",
@@ -302,7 +304,11 @@ fn swarm(view: &ClusterView) -> Value {
             })
         },
         |n| n.facts.info["Swarm"].clone(),
-    )
+    );
+    if locked.is_some() {
+        told["LocalNodeState"] = "locked".into();
+    }
+    told
 }
 
 /// Returns what clients expect to be there when no engine has said anything yet.

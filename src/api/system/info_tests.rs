@@ -105,6 +105,26 @@ fn engines_are_merged_into_one() {
 }
 
 #[test]
+fn one_locked_engine_locks_the_cluster_until_it_has_the_key() {
+    let swarm = |states: &[(&str, bool)]| {
+        let node = |(number, (state, manages)): (usize, &(&str, bool))| {
+            let swarm = json!({"LocalNodeState": state, "ControlAvailable": manages});
+            saying(&format!("n{number}"), json!({ "Swarm": swarm }))
+        };
+        let nodes = states.iter().enumerate().map(node).collect();
+        let told = info(&view(nodes), &about(), 51, now())["Swarm"].clone();
+        (
+            told["LocalNodeState"].clone(),
+            told["ControlAvailable"].clone(),
+        )
+    };
+    let (active, locked) = (("active", true), ("locked", false));
+    assert_eq!(swarm(&[active, active]), (json!("active"), json!(true)));
+    assert_eq!(swarm(&[active, locked]), (json!("locked"), json!(true)));
+    assert_eq!(swarm(&[locked, locked]), (json!("locked"), json!(false)));
+}
+
+#[test]
 fn classic_totals_have_the_overcommit_in_them() {
     let (a, _) = engines();
     let classic = About {
