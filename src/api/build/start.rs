@@ -93,6 +93,9 @@ async fn bring(cluster: &Cluster, engine: &Engine, bases: &[Wanted<'_>]) {
 /// Ends a build on its node; one that nobody knows is no build any more, as for an engine.
 pub(in crate::api) async fn cancel(call: Call) -> Answer {
     let id = call.query.text("id").to_owned();
+    if id.is_empty() && call.api.cluster.manners().is_classic() {
+        return Err(Error::Bad("build ID not provided".to_owned()));
+    }
     let Some(key) = call.api.cluster.builds().place(&Part::Build(id)) else {
         return any::forward(call).await;
     };

@@ -3,6 +3,7 @@
 use http::header;
 
 use crate::api::call::{Answer, Call};
+use crate::api::error::Error;
 use crate::api::system::any;
 use crate::cluster::builds::Part;
 
@@ -41,6 +42,9 @@ pub(in crate::api) async fn grpc(mut call: Call) -> Answer {
 pub(in crate::api) async fn session(mut call: Call) -> Answer {
     let id = call.head.headers.get(SESSION);
     let id = id.and_then(|v| v.to_str().ok()).map(str::to_owned);
+    if id.is_none() && call.api.cluster.manners().is_classic() {
+        return Err(Error::Bad("no session ID provided".to_owned()));
+    }
     let (Some(id), true) = (id, call.head.headers.contains_key(header::UPGRADE)) else {
         return any::forward(call).await;
     };

@@ -13,8 +13,8 @@ use crate::cluster;
 use crate::cluster::supply::{Supply, Wanted};
 use crate::cluster::{Cluster, resolve, transfer};
 use crate::engine::{Engine, Refresh};
-use crate::model::Node;
 use crate::model::image::{familiar, without_tag};
+use crate::model::{Manners, Node};
 
 /// Lists images of all nodes.
 pub(in crate::api) async fn list(call: Call) -> Answer {
@@ -90,7 +90,16 @@ async fn together(cluster: &Cluster, repository: &str) -> Result<Engine, Error> 
 /// Saves several images from one node that has all of them.
 pub(in crate::api) async fn save(call: Call) -> Answer {
     let names: Vec<&str> = call.query.all("names").collect();
-    let engine = saver(&call, &names)?;
+    let engine = saver(&call, &names).map_err(|error| {
+        match call.api.cluster.manners() {
+            Manners::Engine => error,
+            // It had one sentence for whatever was missing.
+            Manners::Classic => Error::NotFound(format!(
+                "Unable to find a healthy engine containing all images: [{}]",
+                names.join(" ")
+            )),
+        }
+    })?;
     call.forward(&engine, "/images/get").await
 }
 

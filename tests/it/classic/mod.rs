@@ -3,6 +3,7 @@
 //! `docs/compat-classic.md` has the same points as a table.
 
 mod answers;
+mod failures;
 mod objects;
 mod placement;
 

@@ -1,5 +1,6 @@
 //! Images, volumes and networks: on all nodes, or named with theirs.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -163,6 +164,18 @@ fn pulls_reach_all_nodes_with_rows_of_classic() {
         last.starts_with("{\"errorDetail\":{\"code\":1,"),
         "{missing}"
     );
+    // It is that of one node, in its engine's words.
+    let told: Value = serde_json::from_str(last).unwrap();
+    let engine = |node: &str| {
+        let error = classic.on(node, &["pull", &format!("{repository}:none")]);
+        error.unwrap_err()
+    };
+    let words = told["error"].as_str().unwrap();
+    assert!(
+        ALL.iter().any(|node| engine(node).contains(words)),
+        "{told}"
+    );
+    assert!(!ALL.iter().any(|node| words.contains(node)), "{told}");
 }
 
 #[test]
@@ -193,6 +206,9 @@ fn loads_and_imports_reach_all_nodes_and_removals_name_who_refuses() {
         .unwrap();
     classic.docker(&["import", file, "imported:1"]).unwrap();
     assert_eq!(exists("imported:1"), ALL);
+    let id = ["image", "inspect", "-f", "{{.Id}}", "imported:1"];
+    let ids = ALL.map(|node| classic.on(node, &id).unwrap());
+    assert_eq!(BTreeSet::from(ids).len(), 3, "each engine gives its own");
     // One node that refuses makes it a failure, which names it.
     let run = ["run", "-d", "imported:1", "sleep", "600"];
     let user = classic.on("node2", &run).unwrap();

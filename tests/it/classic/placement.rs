@@ -1,10 +1,13 @@
 //! Where containers go, and why they do not.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::Classic;
-use crate::support::caller::{names_on, on};
-use crate::support::lab::Spec;
+use crate::support::caller::{Caller, names_on, on};
+use crate::support::flotilla::Flotilla;
+use crate::support::lab::{Spec, eventually};
 
 /// Makes the part of a body that asks for resources of the host.
 fn host(asked: &Value) -> Value {
@@ -101,4 +104,53 @@ fn an_identity_that_the_client_brings_is_kept() {
     assert_eq!(create("first"), "feedface");
     // Two of one identity could not be told apart.
     assert_ne!(create("second"), "feedface");
+}
+
+#[test]
+fn the_port_of_a_container_that_has_ended_is_taken_until_it_is_removed() {
+    let classic = Classic::start(&Spec::mixed());
+    let mut body = on("node1");
+    body["Cmd"] = json!(["true"]);
+    body["HostConfig"] = json!({"PortBindings": {"80/tcp": [{"HostPort": "18081"}]}});
+    classic.caller.create("ended", &body).expect(201);
+    classic.caller.post("/containers/ended/start").expect(204);
+    classic.caller.post("/containers/ended/wait").expect(200);
+    let refused = classic.caller.create("next", &body).expect(500).body;
+    assert!(refused.starts_with("Unable to find a node"), "{refused}");
+    // Without the flag it is free.
+    let modern = Flotilla::before(&classic.lab);
+    let modern = Caller::new(modern.addr());
+    modern.create("free", &body).expect(201);
+    modern.delete("/containers/free").expect(204);
+    classic.caller.delete("/containers/ended").expect(204);
+    classic.caller.create("next", &body).expect(201);
+}
+
+#[test]
+fn a_create_pulls_what_no_node_has_onto_its_node() {
+    let classic = Classic::start(&Spec::mixed().registry());
+    let image = format!("{}/once:1", classic.lab.registry().unwrap());
+    for args in [
+        &["tag", "busybox", &image][..],
+        &["push", &image],
+        &["rmi", &image],
+    ] {
+        classic.on("node0", args).unwrap();
+    }
+    let holders = || classic.nodes_where(&["image", "inspect", &image]);
+    eventually(Duration::from_secs(30), || {
+        let list = classic.docker(&["images", "-q", &image]).unwrap();
+        match list.is_empty() {
+            true => Ok(()),
+            false => Err(list),
+        }
+    })
+    .unwrap();
+    assert_eq!(holders(), [""; 0]);
+    let body = json!({ "Image": image });
+    classic.caller.create("pulled", &body).expect(201);
+    let told = classic.caller.get("/containers/pulled/json");
+    let told = told.expect(200).json();
+    assert_eq!(holders(), [told["Node"]["Name"].as_str().unwrap()]);
+    classic.caller.post("/containers/pulled/start").expect(204);
 }
