@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use http::{Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -19,8 +19,12 @@ use super::system::any;
 use crate::cluster::error::Kind;
 use crate::cluster::{self, Members, resolve};
 use crate::engine::{self, Engine, Refresh};
+use crate::model::image::{familiar, with_tag};
 use crate::net::body::{self, Body};
 use crate::proxy::target;
+
+/// The header that names what a pull or an upgrade installs.
+const NAME: HeaderName = HeaderName::from_static("docker-plugin-name");
 
 /// Lists the plugins of all nodes, each once; enabled is what is enabled wherever it is.
 pub(super) async fn list(call: Call) -> Answer {
@@ -91,7 +95,25 @@ pub(super) async fn pull(mut call: Call) -> Answer {
     }
     drop(tell);
     let names = engines.into_iter().map(|(name, _)| name).collect();
-    first_then_stream(FanIn::new("plugin pull", names), told, work).await
+    let answer = first_then_stream(FanIn::new("plugin pull", names), told, work).await;
+    let mut answer = answer.unwrap_or_else(|e| e.answer(call.api.cluster.manners()));
+    // What can be no name is refused before it is told.
+    if answer.status() != StatusCode::BAD_REQUEST
+        && let Ok(name) = HeaderValue::from_str(&installed(&call))
+    {
+        answer.headers_mut().insert(NAME, name);
+    }
+    Ok(answer)
+}
+
+/// Returns the name that the plugin of a pull or an upgrade gets.
+fn installed(call: &Call) -> String {
+    let asked = match (call.id.as_str(), call.query.text("name")) {
+        ("", "") => call.query.text("remote"),
+        ("", name) => name,
+        (id, _) => id,
+    };
+    with_tag(familiar(asked))
 }
 
 /// Makes a plugin of the archive in the body, on all nodes.
@@ -128,28 +150,31 @@ fn engines(call: &Call) -> Result<Vec<(String, Engine)>, Error> {
     }
 }
 
-/// Makes one answer of what the nodes did: the first failure that is more than "not here", or else the first success.
+/// Makes one answer of what the nodes did: the failures that are more than "not here", or else the first success. When
+/// no node did it and all that could say the same, the answer is as of one engine.
 fn outcome(done: Vec<Done>) -> Answer {
     let is = |one: &Done, judge: fn(StatusCode) -> bool| {
         one.result.as_ref().is_ok_and(|(status, ..)| judge(*status))
     };
     let here = |one: &&Done| !is(one, |s| s == StatusCode::NOT_FOUND);
-    let failed: Vec<String> = done
+    let some_did = done.iter().any(|one| is(one, |s| s.is_success()));
+    let failed: Vec<(&Done, String)> = done
         .iter()
         .filter(here)
-        .filter(|one| !is(one, |s| s.is_success()))
-        .map(|one| match &one.result {
-            Ok((_, _, text)) => format!("{}: {}", one.node, engine::client::message(text)),
-            Err(error) => error.to_string(),
-        })
+        .filter_map(|one| Some((one, one.failure()?)))
         .collect();
-    let some_did = done.iter().any(|one| is(one, |s| s.is_success()));
-    if !failed.is_empty() && (some_did || failed.len() > 1) {
-        let status = done.iter().filter(here).find_map(|one| match &one.result {
-            Ok((status, ..)) if !status.is_success() => Some(*status),
-            _ => None,
+    let alike = failed.windows(2).all(|two| two[0].1 == two[1].1);
+    if !failed.is_empty() && (some_did || !alike) {
+        let status = failed.iter().find_map(|(one, _)| match &one.result {
+            Ok((status, ..)) => Some(*status),
+            Err(_) => None,
         });
-        let text = serde_json::json!({ "message": failed.join("; ") });
+        let named = failed.iter().map(|(one, words)| match &one.result {
+            Ok(_) => format!("{}: {words}", one.node),
+            Err(_) => words.clone(),
+        });
+        let named: Vec<String> = named.collect();
+        let text = serde_json::json!({ "message": named.join("; ") });
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         return Ok(super::call::json(status, format!("{text}\n")));
     }
@@ -205,7 +230,7 @@ mod tests {
         let answer = outcome(done).unwrap();
         let status = answer.status().as_u16();
         let text = body::read(answer.into_body(), 1 << 20).await.unwrap();
-        (status, engine::client::message(&text))
+        (status, crate::engine::client::message(&text))
     }
 
     #[test]
@@ -233,5 +258,9 @@ mod tests {
         assert_eq!(said(one).await, (409, "in use".to_owned()));
         let part = vec![done("n0", 200, ""), done("n1", 409, "in use")];
         assert_eq!(said(part).await, (409, "n1: in use".to_owned()));
+        let alike = vec![missing(), done("n1", 400, "bad"), done("n2", 400, "bad")];
+        assert_eq!(said(alike).await, (400, "bad".to_owned()));
+        let apart = vec![done("n1", 400, "bad"), done("n2", 400, "worse")];
+        assert_eq!(said(apart).await, (400, "n1: bad; n2: worse".to_owned()));
     }
 }

@@ -20,6 +20,10 @@ const WEBSOCKET: &[&str] = &[
 pub(super) const TAR: &[u8] = &[0; 1024];
 
 const SLEEPS: &str = r#"{"Image":"busybox","Hostname":"web","Cmd":["sh","-c","echo out; echo err >&2; exec sleep 600"],"StopSignal":"KILL","Labels":{"a":"b"}}"#;
+/// Needs the node of another container.
+const FROM: &str =
+    r#"{"Image":"busybox","HostConfig":{"VolumesFrom":["@-web:ro"],"Links":["@-web:alias"]}}"#;
+const OF: &str = r#"{"Image":"busybox","HostConfig":{"NetworkMode":"container:@-web","PidMode":"container:@-web"}}"#;
 const ENDS: &str = r#"{"Image":"busybox","Cmd":["sh","-c","echo out; exit 3"]}"#;
 
 /// The status of a create whose body cannot be read: 20.10 takes that for its own fault.
@@ -150,6 +154,16 @@ pub(super) const ROWS: &[Row] = &[
     Row::of(&[404], "GET", "/containers/@-none/export"),
     Row::of(&[200], "GET", "/containers/@-web/stats?stream=0&one-shot=1").same(Same::Shape),
     Row::of(&[404], "GET", "/containers/@-none/stats?stream=0"),
+    // What needs another container, or is needed by one.
+    Row::of(&[201], "POST", "/containers/create?name=@-from").json(FROM),
+    Row::of(&[200], "GET", "/containers/@-from/json").same(Same::Adds),
+    Row::of(&[204], "DELETE", "/containers/@-from"),
+    Row::of(&[201], "POST", "/containers/create?name=@-of").json(OF),
+    Row::of(&[200], "GET", "/containers/@-of/json").same(Same::Adds),
+    Row::of(&[204], "DELETE", "/containers/@-of"),
+    Row::of(&[400, 404], "POST", "/containers/create?name=@-no")
+        .json(r#"{"Image":"busybox","HostConfig":{"VolumesFrom":["@-none"]}}"#),
+    Row::of(&[409], "DELETE", "/images/busybox"),
     // Archives.
     Row::of(&[200], "HEAD", "/containers/@-web/archive?path=/etc/passwd"),
     Row::of(&[200], "GET", "/containers/@-web/archive?path=/etc/passwd"),

@@ -1,4 +1,5 @@
-//! Transparency: each call gives the same answer from one engine and through a Flotilla before that engine.
+//! Transparency: each call gives the same answer from one engine and through a Flotilla before that engine, or before
+//! several of its release.
 //!
 //! The table is one script that both sides run, each with names of its own, in every API version that the engine has.
 
@@ -19,12 +20,22 @@ use crate::support::lab::{Lab, Release, Spec, skip};
 
 #[test]
 fn engine_20_10_answers_the_same_through_flotilla() {
-    compare_all(Release::V20, &[None, Some(24), Some(41)]);
+    compare_all(&[Release::V20], &[None, Some(24), Some(41)]);
 }
 
 #[test]
 fn engine_28_5_answers_the_same_through_flotilla() {
-    compare_all(Release::V28, &[None, Some(24), Some(41), Some(51)]);
+    compare_all(&[Release::V28], &[None, Some(24), Some(41), Some(51)]);
+}
+
+#[test]
+fn three_engines_of_20_10_answer_as_one_through_flotilla() {
+    compare_all(&[Release::V20; 3], &[Some(41)]);
+}
+
+#[test]
+fn three_engines_of_28_5_answer_as_one_through_flotilla() {
+    compare_all(&[Release::V28; 3], &[Some(24), Some(51)]);
 }
 
 /// Endpoints that answer without swarm mode here, and what would change the engine for the rows after it.
@@ -66,9 +77,9 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         .chain(others::LAST)
 }
 
-/// Runs the table against an engine of this release in these API versions, directly and through Flotilla.
-fn compare_all(release: Release, versions: &[Option<u16>]) {
-    let lab = Lab::start(&Spec::of(&[release])).unwrap();
+/// Runs the table in these API versions, directly against the first of these engines and through Flotilla before all.
+fn compare_all(releases: &[Release], versions: &[Option<u16>]) {
+    let lab = Lab::start(&Spec::of(releases)).unwrap();
     if let Some(skipped) = lab.skipped() {
         skip(skipped);
         return;
@@ -92,10 +103,10 @@ fn compare_all(release: Release, versions: &[Option<u16>]) {
                     differences.push(format!("{method} {path}: form of {side}: {why}: {text}"));
                 }
             }
-            if row.modern && release == Release::V20 {
+            if row.modern && releases[0] == Release::V20 {
                 continue;
             }
-            if let Err(what) = compare::compare(row, &direct, &through) {
+            if let Err(what) = compare::compare(row, releases.len(), &direct, &through) {
                 let version = version.map_or("unversioned".into(), |v| format!("1.{v}"));
                 differences.push(format!("{} {} ({version}): {what}", row.method, row.path));
             }

@@ -120,8 +120,19 @@ pub(super) const ROWS: &[Row] = &[
     Row::of(&[200], "DELETE", "/images/@-imported:1").same(Same::Status),
     Row::of(&[404], "DELETE", "/images/@-none"),
     // Networks.
+    Row::of(
+        &[200],
+        "GET",
+        "/networks?filters={\"type\":[\"builtin\"],\"name\":[\"bridge\"]}",
+    ),
+    Row::of(&[200], "GET", "/networks/bridge"),
+    Row::of(&[200], "GET", "/networks/none"),
+    // A project's networks, and so the containers on them, are on one node.
+    Row::of(&[201], "POST", "/networks/create").json(
+        r#"{"Name":"@-net","Driver":"bridge","Labels":{"com.docker.compose.project":"@-all"}}"#,
+    ),
     Row::of(&[201], "POST", "/networks/create")
-        .json(r#"{"Name":"@-net","Driver":"bridge","Labels":{"a":"b"}}"#),
+        .json(r#"{"Name":"@-home","Labels":{"com.docker.compose.project":"@-all"}}"#),
     Row::of(&[409], "POST", "/networks/create").json(r#"{"Name":"@-net","CheckDuplicate":true}"#),
     Row::of(&[403], "POST", "/networks/create")
         .json(r#"{"Name":"host","Driver":"host","CheckDuplicate":true}"#),
@@ -140,7 +151,7 @@ pub(super) const ROWS: &[Row] = &[
     .since(25),
     Row::of(&[400], "GET", "/networks?filters={\"bogus\":[\"x\"]}").modern(),
     Row::of(&[201], "POST", "/containers/create?name=@-joins")
-        .json(r#"{"Image":"busybox","Cmd":["true"]}"#),
+        .json(r#"{"Image":"busybox","Cmd":["true"],"HostConfig":{"NetworkMode":"@-home"}}"#),
     Row::of(&[200], "POST", "/networks/@-net/connect").json(r#"{"Container":"@-joins"}"#),
     Row::of(&[403, 404, 200], "POST", "/networks/@-net/connect").json(r#"{"Container":"@-joins"}"#),
     Row::of(&[404], "POST", "/networks/@-net/connect").json(r#"{"Container":"@-none"}"#),
@@ -149,6 +160,7 @@ pub(super) const ROWS: &[Row] = &[
     Row::of(&[404, 500], "POST", "/networks/@-net/disconnect")
         .json(r#"{"Container":"@-none","Force":true}"#),
     Row::of(&[204], "DELETE", "/containers/@-joins"),
+    Row::of(&[204], "DELETE", "/networks/@-home"),
     Row::of(&[403], "DELETE", "/networks/bridge"),
     Row::of(&[204], "DELETE", "/networks/@-net"),
     Row::of(&[404], "DELETE", "/networks/@-net"),
@@ -162,6 +174,11 @@ pub(super) const ROWS: &[Row] = &[
     Row::of(&[404], "GET", "/volumes/@-none"),
     Row::of(&[200], "GET", "/volumes?filters={\"name\":[\"@-vol\"]}"),
     Row::of(&[400], "GET", "/volumes?filters={\"bogus\":[\"x\"]}").modern(),
+    Row::of(&[201], "POST", "/containers/create?name=@-uses")
+        .json(r#"{"Image":"busybox","HostConfig":{"Binds":["@-vol:/data"]}}"#),
+    Row::of(&[200], "GET", "/containers/@-uses/json").same(Same::Adds),
+    Row::of(&[409], "DELETE", "/volumes/@-vol"),
+    Row::of(&[204], "DELETE", "/containers/@-uses"),
     Row::of(&[204], "DELETE", "/volumes/@-vol"),
     Row::of(&[404], "DELETE", "/volumes/@-vol"),
     Row::of(&[204], "DELETE", "/volumes/@-vol?force=1"),

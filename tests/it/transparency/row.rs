@@ -36,6 +36,8 @@ pub(super) struct Row {
     pub(super) since: u16,
     /// Whether Flotilla answers as 28.5 does where 20.10 had other words.
     pub(super) modern: bool,
+    /// How the answers compare before several engines, where that is otherwise, and why.
+    pub(super) many: Option<(Same, &'static str)>,
 }
 
 impl Row {
@@ -55,6 +57,7 @@ impl Row {
             keep: false,
             since: 24,
             modern: false,
+            many: None,
         }
     }
 
@@ -92,6 +95,21 @@ impl Row {
     pub(super) const fn modern(mut self) -> Self {
         self.modern = true;
         self
+    }
+
+    /// Says how the answers compare before several engines, and why they cannot be as alike as before one.
+    #[allow(dead_code, reason = "the table may need no exception")]
+    pub(super) const fn many(mut self, same: Same, why: &'static str) -> Self {
+        self.many = Some((same, why));
+        self
+    }
+
+    /// Returns how the answers compare before this many engines.
+    pub(super) fn same_before(&self, engines: usize) -> Same {
+        match self.many {
+            Some((same, _)) if engines > 1 => same,
+            _ => self.same,
+        }
     }
 
     /// Says from which API version on the row holds.
