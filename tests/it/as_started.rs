@@ -14,7 +14,7 @@ use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Lab, Release, Spec, eventually, output};
 
 /// How long anything here may take to show.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Returns how many containers each engine holds.
 fn counts(lab: &Lab) -> Vec<usize> {

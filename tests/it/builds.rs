@@ -15,7 +15,7 @@ use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Engine, Lab, Spec, eventually, output, skip};
 
 /// How long a build that was cancelled may take to end on its engine.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 pub(crate) fn start() -> (Lab, Flotilla) {
     let lab = Lab::start(&Spec::mixed()).unwrap();
@@ -219,7 +219,7 @@ fn a_context_on_standard_input_comes_to_the_build() {
 fn builds_at_once_spread_and_the_next_one_finds_its_cache() {
     let (lab, flotilla) = start();
     let build = |number: usize| {
-        let script = format!("FROM busybox\nRUN sleep 2; echo {number} > /n\n");
+        let script = format!("FROM busybox\nRUN sleep 5; echo {number} > /n\n");
         let built = context(&script, "");
         let mut docker = flotilla.clients(&lab).docker_20();
         docker.env("DOCKER_BUILDKIT", "0");

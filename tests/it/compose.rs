@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use crate::support::clients::needs;
+use crate::support::clients::{needs, patiently};
 use crate::support::flotilla::Flotilla;
-use crate::support::lab::{Lab, Spec, output};
+use crate::support::lab::{Lab, Spec, eventually, output};
 
 /// Three services, two networks, a volume, a health check and a published port.
 const PROJECT: &str = r#"
@@ -75,9 +76,14 @@ fn a_project_lives_and_leaves_nothing_behind_on_any_engine() {
     services.sort_unstable();
     assert_eq!(services, ["db", "side", "web"]);
     assert!(run(&["ps"]).contains("(healthy)"));
-    assert!(run(&["logs", "side"]).contains("side is up"));
+    let logs = || match run(&["logs", "side"]) {
+        told if told.contains("side is up") => Ok(()),
+        told => Err(told),
+    };
+    eventually(Duration::from_secs(30), logs).unwrap();
     // By name over the project's network, which means that both are on one node.
-    let fetched = run(&["exec", "-T", "db", "wget", "-qO-", "http://web/"]);
+    let fetch = patiently("wget -qO- http://web/");
+    let fetched = run(&["exec", "-T", "db", "sh", "-c", &fetch]);
     assert_eq!(fetched, "served");
 
     run(&["up", "-d", "--scale", "side=3"]);
@@ -161,7 +167,8 @@ fn a_service_that_changed_takes_its_own_port_and_room() {
     for word in ["first", "second"] {
         write(word);
         run(&["up", "-d"]);
-        let got = run(&["exec", "-T", "web", "wget", "-qO-", "http://127.0.0.1/"]);
+        let fetch = patiently("wget -qO- http://127.0.0.1/");
+        let got = run(&["exec", "-T", "web", "sh", "-c", &fetch]);
         assert_eq!(got, word);
     }
     assert_eq!(run(&["ps", "-aq"]).lines().count(), 1);
@@ -193,7 +200,8 @@ fn two_projects_live_side_by_side() {
     check(1, "right");
     run(0, &["down", "-v", "-t", "0"]);
     check(1, "right");
-    let fetch = ["exec", "-T", "db", "wget", "-qO-", "http://web/"];
+    let fetch = patiently("wget -qO- http://web/");
+    let fetch = ["exec", "-T", "db", "sh", "-c", &fetch];
     assert_eq!(run(1, &fetch), "served");
     assert_eq!(run(0, &["ps", "-aq"]), "");
 }

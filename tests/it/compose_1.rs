@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::compose::nothing_is_left;
-use crate::support::clients::needs;
+use crate::support::clients::{needs, patiently};
 use crate::support::flotilla::Flotilla;
-use crate::support::lab::{Lab, Spec, output};
+use crate::support::lab::{Lab, Spec, eventually, output};
 
 const PROJECT: &str = r#"
 version: "2.4"
@@ -62,12 +63,18 @@ fn a_project_of_compose_1_lives_and_leaves_nothing_behind() {
     let listed = run(&["ps"]);
     assert!(listed.contains("Up (healthy)"), "{listed}");
     assert_eq!(listed.matches(" Up").count(), 3, "{listed}");
-    assert!(run(&["logs", "side"]).contains("side is up"));
-    let page = run(&["exec", "-T", "db", "wget", "-qO-", "http://web/"]);
-    assert_eq!(page, "served");
+    let logs = || match run(&["logs", "side"]) {
+        told if told.contains("side is up") => Ok(()),
+        told => Err(told),
+    };
+    eventually(Duration::from_secs(30), logs).unwrap();
+    let fetch = |from: &str, url: &str| {
+        let script = patiently(&format!("wget -qO- {url}"));
+        run(&["exec", "-T", from, "sh", "-c", &script])
+    };
+    assert_eq!(fetch("db", "http://web/"), "served");
     // It shares the network of one service and the volume of another.
-    let page = run(&["exec", "-T", "side", "wget", "-qO-", "http://127.0.0.1/"]);
-    assert_eq!(page, "served");
+    assert_eq!(fetch("side", "http://127.0.0.1/"), "served");
     run(&["exec", "-T", "side", "test", "-f", "/data/ready"]);
     run(&["exec", "-T", "web", "ping", "-c1", "-W5", "store"]);
 
@@ -76,8 +83,7 @@ fn a_project_of_compose_1_lives_and_leaves_nothing_behind() {
     assert_eq!(run(&["ps", "-q"]), ids, "a second up made containers again");
     project(&lab, "again");
     run(&["up", "-d", "--build"]);
-    let page = run(&["exec", "-T", "db", "wget", "-qO-", "http://web/"]);
-    assert_eq!(page, "again");
+    assert_eq!(fetch("db", "http://web/"), "again");
     run(&["up", "-d", "--scale", "db=2"]);
     run(&["restart", "-t", "0"]);
     assert_eq!(run(&["ps", "-q"]).lines().count(), 4);

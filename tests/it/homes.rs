@@ -136,7 +136,7 @@ fn a_volume_that_two_nodes_have_must_be_named_with_its_node() {
         cluster.on(node, &["volume", "create", "twin"]).unwrap();
     }
     let seen = || cluster.docker(&["volume", "ls", "-q"]).unwrap();
-    crate::support::lab::eventually(std::time::Duration::from_secs(5), || {
+    crate::support::lab::eventually(std::time::Duration::from_secs(20), || {
         match seen().lines().count() {
             2 => Ok(()),
             _ => Err(seen()),

@@ -119,7 +119,7 @@ fn a_removal_says_which_nodes_it_did_not_reach() {
         200 => Ok(()),
         other => Err(other),
     };
-    eventually(Duration::from_secs(10), own).unwrap();
+    eventually(Duration::from_secs(30), own).unwrap();
     lab.engine("node1").pause().unwrap();
     // Asked while it still counts as healthy.
     let message = caller.delete("/images/app:1").expect(504).message();
@@ -165,7 +165,7 @@ fn a_copy_to_an_engine_that_is_killed_leaves_nothing_there() {
         true => Ok(()),
         false => Err(()),
     };
-    eventually(Duration::from_secs(20), copying).unwrap();
+    eventually(Duration::from_secs(60), copying).unwrap();
     thread::sleep(Duration::from_secs(1));
     taker.kill().unwrap();
     let message = creating.join().unwrap().expect(500).message();

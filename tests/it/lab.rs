@@ -12,7 +12,7 @@ use crate::support::lab::{
 };
 
 const SOON: Duration = Duration::from_secs(1);
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs a container that sleeps and returns its ID.
 fn run_sleeper(engine: &Engine, more: &[&str]) -> String {

@@ -12,7 +12,7 @@ use crate::support::flotilla::Flotilla;
 use crate::support::lab::{EngineSpec, Lab, Release, Spec, TlsFiles, eventually, output};
 
 /// How long a change of a list may take to show.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Runs the program to its end, which must come soon.
 pub(super) fn flotilla(args: &[&str]) -> Output {

@@ -38,7 +38,7 @@ fn an_image_that_is_mounted_is_brought_along() {
     output(from.docker().args(made)).unwrap();
     output(from.docker().args(["commit", "made", "files:1"])).unwrap();
     crate::support::lab::eventually(std::time::Duration::from_secs(20), || {
-        let list = flotilla.get("/images/files:1/json").unwrap();
+        let list = flotilla.get("/images/files:1/json")?;
         if list.contains("\"Id\"") {
             Ok(())
         } else {

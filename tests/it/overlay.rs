@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::caller::{Caller, on};
-use crate::support::clients::needs;
+use crate::support::clients::{needs, patiently};
 use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Lab, Spec, eventually, output};
 
@@ -39,7 +39,7 @@ fn overlay_networks_are_enabled_completed_and_disabled() {
 
     let leave = ["swarm", "leave", "--force"];
     output(lab.engine("node2").docker().args(leave)).unwrap();
-    eventually(Duration::from_secs(20), || {
+    eventually(Duration::from_secs(60), || {
         match overlay(&flotilla, &["status"])? {
             told if told.contains("2 of 3 engines") && told.contains("not in it: node2") => Ok(()),
             told => Err(told),
@@ -136,14 +136,8 @@ fn containers_on_an_overlay_find_one_another_over_hosts() {
     }
     for from in ["node0", "node1", "node2"] {
         for to in ["node0", "node1", "node2"] {
-            docker(&[
-                "exec",
-                &format!("on-{from}"),
-                "ping",
-                "-c1",
-                "-W5",
-                &format!("on-{to}"),
-            ]);
+            let ping = patiently(&format!("ping -c1 -W5 on-{to}"));
+            docker(&["exec", &format!("on-{from}"), "sh", "-c", &ping]);
         }
     }
     let inspect = caller.get("/networks/wide").expect(200).json();
@@ -163,7 +157,8 @@ fn containers_on_an_overlay_find_one_another_over_hosts() {
     assert!(!pruned.contains("wide"), "{pruned}");
     docker(&["network", "disconnect", "wide", "on-node1"]);
     docker(&["network", "connect", "wide", "on-node1"]);
-    docker(&["exec", "on-node2", "ping", "-c1", "-W5", "on-node1"]);
+    let ping = patiently("ping -c1 -W5 on-node1");
+    docker(&["exec", "on-node2", "sh", "-c", &ping]);
     docker(&["rm", "-f", "on-node0", "on-node1", "on-node2"]);
     docker(&["network", "rm", "wide"]);
     caller.get("/networks/wide").expect(404);
@@ -203,11 +198,12 @@ fn a_compose_projects_replicas_spread_and_are_reached_by_name() {
     assert_eq!(nodes.len(), 3, "{nodes:?}");
     let mut answered = std::collections::BTreeSet::new();
     for number in 1..=3 {
-        let url = format!("http://wide-web-{number}/");
-        answered.insert(compose(&["exec", "-T", "client", "wget", "-qO-", &url]));
+        let fetch = patiently(&format!("wget -qO- http://wide-web-{number}/"));
+        answered.insert(compose(&["exec", "-T", "client", "sh", "-c", &fetch]));
     }
     assert_eq!(answered.len(), 3, "{answered:?}");
-    compose(&["exec", "-T", "client", "wget", "-qO-", "http://web/"]);
+    let fetch = patiently("wget -qO- http://web/");
+    compose(&["exec", "-T", "client", "sh", "-c", &fetch]);
     compose(&["down"]);
     assert!(caller.containers().is_empty());
     let networks = caller.get("/networks").body;
@@ -215,11 +211,13 @@ fn a_compose_projects_replicas_spread_and_are_reached_by_name() {
 }
 
 /// Makes a check that a command comes to say something.
-fn becomes(docker: &impl Fn(&[&str]) -> String) -> impl Fn(&[&str], &str) {
+fn becomes<'a>(flotilla: &'a Flotilla, lab: &'a Lab) -> impl Fn(&[&str], &str) + 'a {
     |args, wanted| {
-        eventually(Duration::from_secs(60), || match docker(args) {
-            told if told == wanted => Ok(()),
-            told => Err(told),
+        eventually(Duration::from_secs(60), || {
+            match docker(flotilla, lab, args)? {
+                told if told == wanted => Ok(()),
+                told => Err(told),
+            }
         })
         .unwrap();
     }
@@ -256,7 +254,7 @@ fn services_secrets_and_stacks_go_to_a_manager() {
         "600",
     ];
     docker(&[&args[..], &more[..]].concat());
-    let becomes = becomes(&docker);
+    let becomes = becomes(&flotilla, &lab);
     let services = ["service", "ls", "--format", "{{.Name}} {{.Replicas}}"];
     becomes(&services, "sleepers 3/3");
     let mut nodes: Vec<_> = docker(&["service", "ps", "sleepers", "--format", "{{.Node}}"])
@@ -273,9 +271,11 @@ fn services_secrets_and_stacks_go_to_a_manager() {
         "sleepers",
         "--filter",
         "desired-state=running",
+        "--format",
+        "{{.Node}}",
     ];
     eventually(Duration::from_secs(60), || {
-        match docker(&[&places[..], &["--format", "{{.Node}}"]].concat()) {
+        match self::docker(&flotilla, &lab, &places)? {
             told if told.contains("node1") => Err(told),
             _ => Ok(()),
         }
@@ -296,7 +296,7 @@ fn a_stack_goes_to_a_manager() {
     let docker = |args: &[&str]| docker(&flotilla, &lab, args).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let becomes = becomes(&docker);
+    let becomes = becomes(&flotilla, &lab);
     let stack = "services: {one: {image: busybox, stop_signal: KILL, command: sleep 600}}\n";
     fs::write(path("stack.yaml"), format!("version: '3.8'\n{stack}")).unwrap();
     docker(&[
@@ -336,7 +336,7 @@ fn containers_on_an_overlay_stay_in_its_cluster() {
             .args(["swarm", "leave", "--force"]),
     )
     .unwrap();
-    eventually(Duration::from_secs(20), || {
+    eventually(Duration::from_secs(60), || {
         match overlay(&flotilla, &["status"])? {
             told if told.contains("not in it: node2") => Ok(()),
             told => Err(told),
@@ -408,10 +408,13 @@ fn a_worker_takes_part_in_an_overlay_that_it_does_not_list() {
         }
     }
     assert!(lists());
-    let ping = |from: &str, to: &str| docker(&["exec", from, "ping", "-c1", "-W5", to]);
+    let ping = |from: &str, to: &str| {
+        let ping = patiently(&format!("ping -c1 -W5 {to}"));
+        docker(&["exec", from, "sh", "-c", &ping])
+    };
     ping("on-node0", "on-node3");
     ping("on-node3", "on-node0");
-    eventually(Duration::from_secs(20), || {
+    eventually(Duration::from_secs(60), || {
         let inspect = caller.get("/networks/wide").expect(200).json();
         let peers = inspect["Peers"].as_array().cloned().unwrap_or_default();
         let ips = ["node0", "node3"].map(|n| lab.engine(n).ip().to_owned());
@@ -438,7 +441,7 @@ fn an_overlay_that_a_worker_alone_uses_is_kept() {
     assert!(!pruned.contains("wide"), "{pruned}");
     assert!(!with_head(&flotilla, "/networks/wide").contains("Warning:"));
     worker.pause().unwrap();
-    eventually(Duration::from_secs(40), || {
+    eventually(Duration::from_secs(60), || {
         let told = with_head(&flotilla, "/networks/wide").to_lowercase();
         match told.contains("warning: 199 flotilla \"node3: ") {
             true => Ok(()),
@@ -448,7 +451,7 @@ fn an_overlay_that_a_worker_alone_uses_is_kept() {
     .unwrap();
     caller.delete("/networks/wide").expect(403);
     worker.resume().unwrap();
-    eventually(Duration::from_secs(40), || {
+    eventually(Duration::from_secs(60), || {
         let removed = caller.delete("/containers/on-node3?force=1");
         if removed.status == 204 {
             Ok(())
@@ -457,7 +460,7 @@ fn an_overlay_that_a_worker_alone_uses_is_kept() {
         }
     })
     .unwrap();
-    eventually(Duration::from_secs(20), || {
+    eventually(Duration::from_secs(60), || {
         let removed = caller.delete("/networks/wide");
         if removed.status == 204 {
             Ok(())

@@ -133,14 +133,12 @@ fn a_create_with_credentials_pulls_where_the_image_is_missing() {
             .unwrap();
         output(node1.docker().args(["rmi", &image])).unwrap();
         output(node2.docker().args(["tag", "busybox", &image])).unwrap();
-        eventually(std::time::Duration::from_secs(10), || {
-            let told = scene
-                .docker(&["images", "-q", &image, "--filter", "node=node1"])
-                .unwrap();
-            let there = scene.docker(&["images", "-q", &image]).unwrap();
+        eventually(std::time::Duration::from_secs(60), || {
+            let told = scene.docker(&["images", "-q", &image, "--filter", "node=node1"])?;
+            let there = scene.docker(&["images", "-q", &image])?;
             match told.is_empty() && !there.is_empty() {
                 true => Ok(()),
-                false => Err((told, there)),
+                false => Err(format!("{told} on node1 of {there}")),
             }
         })
         .unwrap();
@@ -212,15 +210,11 @@ fn a_push_of_all_tags_pushes_those_of_all_nodes() {
         )
         .unwrap();
     }
-    eventually(std::time::Duration::from_secs(10), || {
-        match scene
-            .docker(&["images", "-q", &repository])
-            .unwrap()
-            .lines()
-            .count()
-        {
+    eventually(std::time::Duration::from_secs(60), || {
+        let listed = scene.docker(&["images", "-q", &repository])?;
+        match listed.lines().count() {
             3 => Ok(()),
-            other => Err(other),
+            _ => Err(listed),
         }
     })
     .unwrap();

@@ -14,7 +14,7 @@ use crate::support::lab::{Lab, Spec, eventually};
 const CREATES: usize = 200;
 const THREADS: usize = 8;
 /// How long what engines took before the crash may take to be done and shown.
-const SETTLED: Duration = Duration::from_secs(20);
+const SETTLED: Duration = Duration::from_secs(60);
 
 /// Returns the name that the create of this number wants; every fourth wants one that others want too.
 fn name(number: usize) -> String {

@@ -138,7 +138,7 @@ fn a_prune_says_which_node_took_no_part() {
         leave(&caller, node, &format!("left-{node}"));
     }
     lab.engine("node2").kill().unwrap();
-    eventually(Duration::from_secs(20), || {
+    eventually(Duration::from_secs(60), || {
         let info = caller.get("/info").body;
         if info.contains("Unhealthy") {
             Ok(())

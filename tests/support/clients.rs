@@ -120,6 +120,13 @@ impl<'a> Clients<'a> {
     }
 }
 
+/// Returns a script that runs a command of a container again until it succeeds, for half a minute: a server that has
+/// just been started may not listen yet, and names come to other hosts a little later.
+pub(crate) fn patiently(command: &str) -> String {
+    let try_again = "[ $((n += 1)) -lt 300 ] || exit 1; usleep 100000";
+    format!("n=0; until {command} 2>/dev/null; do {try_again}; done")
+}
+
 /// Says why tests that need an optional part (`plugins`, `compose-1`, `python`, `node`) have nothing to do; `None` when it is there.
 pub(crate) fn lacks(part: &str) -> Option<String> {
     (!Cache::locate().has_part(part)).then(|| missing(part))

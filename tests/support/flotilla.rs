@@ -11,6 +11,9 @@ use std::time::Duration;
 use super::clients::Clients;
 use super::lab::{Lab, eventually};
 
+/// How long it may take on a busy machine to listen, and to have found its nodes well.
+const SOON: Duration = Duration::from_secs(60);
+
 /// One running `flotilla manage`; it ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Flotilla {
@@ -48,7 +51,7 @@ impl Flotilla {
             log,
             addr: String::new(),
         };
-        flotilla.addr = eventually(Duration::from_secs(10), || {
+        flotilla.addr = eventually(SOON, || {
             let log = fs::read_to_string(&flotilla.log).unwrap_or_default();
             let line = log
                 .lines()
@@ -69,7 +72,7 @@ impl Flotilla {
 
     /// Waits until `docker info` shows this many healthy nodes.
     pub(crate) fn wait_for_nodes(&self, count: usize) {
-        eventually(Duration::from_secs(20), || {
+        eventually(SOON, || {
             let info = self.get("/info")?;
             let healthy = info.matches("\"Healthy\"").count();
             if healthy == count {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// How long an answer may take; a stream that hangs fails its test after this.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The head of an answer, with the headers in their order and their case.
 #[derive(Clone, Debug)]

@@ -212,12 +212,13 @@ pub(in crate::api) async fn unlock(mut call: Call) -> Answer {
         return super::forward(call).await;
     }
     let key = read(&mut call, "UnlockRequest").await?;
+    let cluster = &call.api.cluster;
     let unlocking = locked.iter().map(|(node, engine)| {
         let key = &key;
         async move {
             let done = post(engine, "/swarm/unlock", key).await;
             if done.is_ok() {
-                shown(engine, |n| !n.is_locked()).await;
+                shown(cluster, engine, |n| !n.is_locked()).await;
             }
             (node.name.as_str(), done)
         }

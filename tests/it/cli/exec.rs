@@ -56,7 +56,7 @@ fn exec_d_returns_at_once_and_the_command_runs() {
         let mut docker = stage.docker(cli);
         let seen = ran(docker.args(["exec", "-d", &name, "touch", &file]), b"");
         assert_eq!(seen, Ran::wrote(""));
-        eventually(Duration::from_secs(10), || {
+        eventually(Duration::from_secs(30), || {
             let seen = ran(stage.docker(cli).args(["exec", &name, "ls", &file]), b"");
             if seen.code == Some(0) {
                 Ok(())

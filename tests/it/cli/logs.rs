@@ -2,8 +2,10 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
+use std::time::Duration;
 
 use super::{BOTH, Cli, Ran, Stage};
+use crate::support::lab::eventually;
 
 #[test]
 fn logs_of_an_ended_container_are_those_of_its_engine() {
@@ -125,6 +127,11 @@ fn logs_f_since_and_tail_together_give_the_last_lines_and_what_comes() {
             let run = ["run", "-d", "--name", &name, "-e", &wish, "busybox"];
             let script = "echo one; echo two; echo three; until [ -e /go ]; do usleep 10000; done; echo four";
             stage.ok(&[&run[..], &["sh", "-c", script]].concat());
+            let written = || match stage.ok(&["logs", &name]) {
+                told if told.lines().count() == 3 => Ok(()),
+                told => Err(told),
+            };
+            eventually(Duration::from_secs(30), written).unwrap();
             let args = ["logs", "-f", "--since", "1h", "--tail", "2", &name];
             let mut follow = stage
                 .docker(cli)

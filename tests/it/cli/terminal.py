@@ -2,7 +2,7 @@
 
 expect TEXT: waits until TEXT has come since the last step; send TEXT: types it (escapes such as \\r are understood);
 keys TEXT: types it until the program ends, as detach keys make it; resize ROWS COLUMNS. At the end waits for the
-program, prints all that it wrote and exits as it did; 99 when a text does not come or the program does not end in 30 s.
+program, prints all that it wrote and exits as it did; 99 when a text does not come or the program does not end in 60 s.
 """
 
 import fcntl
@@ -14,7 +14,7 @@ import sys
 import termios
 import time
 
-LIMIT = 30
+LIMIT = 60
 
 
 def resize(fd, rows, columns):

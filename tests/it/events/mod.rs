@@ -16,7 +16,7 @@ use crate::support::lab::{Lab, Spec, eventually};
 
 const CONTAINERS: usize = 30;
 /// How long an engine may take for what it does by itself.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 /// The steps of a container's life that are counted.
 const STEPS: [&str; 4] = ["create", "start", "die", "destroy"];
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{NOTICED, Scene};
+use super::{NOTICED, SOON, Scene};
 use crate::support::caller::on;
 use crate::support::images::{big_image, count_on, has, wait_for};
 use crate::support::lab::{EngineSpec, Release, Spec, eventually, output};
@@ -30,7 +30,7 @@ fn fill(scene: &Scene, full: bool) {
 
 /// Waits until `docker info` warns of node1, or no longer does; returns the warnings.
 fn wait_for_warnings(scene: &Scene, wanted: bool) -> Vec<String> {
-    eventually(NOTICED, || match scene.warnings() {
+    eventually(SOON, || match scene.warnings() {
         some if some.is_empty() == wanted => Err(some),
         other => Ok(other),
     })

@@ -30,7 +30,7 @@ fn a_killed_engine_ends_its_streams_and_comes_back_with_its_containers() {
             Err(top)
         }
     };
-    eventually(super::NOTICED, || running("500")).unwrap();
+    eventually(super::SOON, || running("500")).unwrap();
 
     let engine = scene.lab.engine("node1");
     let broken = Instant::now();
@@ -70,7 +70,7 @@ fn a_create_sent_to_a_dying_engine_makes_one_container_or_none() {
                 .count()
         })
     };
-    eventually(super::NOTICED, || {
+    eventually(super::SOON, || {
         let list = direct.get("/containers/json?all=1").json();
         match list.as_array().map_or(0, Vec::len) {
             0..8 => Err(list),
@@ -83,7 +83,8 @@ fn a_create_sent_to_a_dying_engine_makes_one_container_or_none() {
     engine.restart().unwrap();
     scene.wait_until_healthy();
     let confirmed = creating();
-    assert!(confirmed >= 7, "{confirmed}");
+    // Each but the last of the seven was answered before the next was sent.
+    assert!(confirmed >= 6, "{confirmed}");
     let names = crate::support::caller::names_on(engine);
     let made = |n: usize| {
         names

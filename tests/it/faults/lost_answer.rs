@@ -4,7 +4,7 @@ use serde_json::json;
 
 use std::time::{Duration, Instant};
 
-use super::{NOTICED, Scene, aside_for};
+use super::{SOON, Scene, aside_for};
 use crate::support::caller::{Answer, Caller, encoded, names_on, on};
 use crate::support::lab::{Engine, eventually, output};
 
@@ -38,7 +38,7 @@ fn create_unheard(scene: &Scene, name: &str, which: &[&str]) -> Answer {
     let (caller, wanted) = (scene.caller.clone(), name.to_owned());
     let started = Instant::now();
     let answer = aside_for(GIVEN_UP, move || caller.create(&wanted, &on("node1")));
-    eventually(NOTICED, || match made(engine) {
+    eventually(SOON, || match made(engine) {
         1 => Ok(()),
         other => Err(other),
     })
@@ -64,7 +64,7 @@ fn is_made_once(scene: &Scene, name: &str) {
     let all: usize = scene.lab.engines().iter().map(|e| names_on(e).len()).sum();
     assert_eq!(all, 4);
     let filter = encoded(&json!({"node": ["node1"]}));
-    let id = eventually(NOTICED, || {
+    let id = eventually(SOON, || {
         let list = scene
             .caller
             .get(&format!("/containers/json?all=1&filters={filter}"));
@@ -83,7 +83,7 @@ fn is_made_once(scene: &Scene, name: &str) {
         .delete(&format!("/containers/{id}"))
         .expect(204);
     // The reservation outlives the container only as long as the outcome is being looked up.
-    eventually(NOTICED, || {
+    eventually(SOON, || {
         let again = scene.caller.create(name, &json!({}));
         if again.status == 201 {
             Ok(())
@@ -160,7 +160,7 @@ fn a_name_stays_reserved_until_a_rename_that_was_not_answered_is_known() {
     scene.wait_until_healthy();
     name_is_taken(&scene.caller, "given");
     let named = || scene.lab.engines().iter().flat_map(names_on);
-    eventually(NOTICED, || {
+    eventually(SOON, || {
         match named().filter(|name| name == "given").count() {
             1 => Ok(()),
             other => Err(other),
@@ -168,7 +168,7 @@ fn a_name_stays_reserved_until_a_rename_that_was_not_answered_is_known() {
     })
     .unwrap();
     // Known now: the name has its owner in lists, and the old one is free.
-    eventually(NOTICED, || {
+    eventually(SOON, || {
         let found = scene.caller.get("/containers/given/json");
         if found.id() == scene.ids[1] {
             Ok(())
@@ -202,7 +202,7 @@ fn a_network_that_was_not_answered_for_keeps_its_name() {
         let mut list = list.as_array().into_iter().flatten();
         list.any(|n| n["Name"] == "wide")
     };
-    eventually(NOTICED, || if made(engine) { Ok(()) } else { Err(()) }).unwrap();
+    eventually(SOON, || if made(engine) { Ok(()) } else { Err(()) }).unwrap();
     create("wide")().expect(409);
     assert_eq!(scene.lab.engines().iter().filter(|e| made(e)).count(), 1);
     scene.caller.get("/networks/wide").expect(200);

@@ -24,6 +24,8 @@ use crate::support::lab::{Lab, Spec, eventually, output};
 const NOTICED: Duration = Duration::from_secs(10);
 /// How long any call that needs no broken engine may take, even on a busy machine.
 const PROMPT: Duration = Duration::from_secs(5);
+/// How long what is promised no time may take to show on a busy machine.
+const SOON: Duration = Duration::from_secs(60);
 /// How long streams may take to end once their engine is gone.
 const ENDED: Duration = Duration::from_secs(15);
 

@@ -246,7 +246,7 @@ fn w10_a_client_that_goes_ends_its_calls_at_the_engine() {
         assert!(connections(&flotilla) >= 40, "{endpoint}");
         drop(wires);
         // What is left follows events, or waits for the next request.
-        eventually(Duration::from_secs(20), || match connections(&flotilla) {
+        eventually(Duration::from_secs(60), || match connections(&flotilla) {
             left if left < 20 => Ok(()),
             left => Err(format!("{endpoint}: {left} are left")),
         })

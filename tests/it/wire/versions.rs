@@ -126,7 +126,7 @@ fn a_version_that_clients_agreed_on_is_served_when_an_older_engine_comes() {
     assert_eq!((list("1.51"), list("1.52")), (200, 400));
     // Its going away changes nothing: it will be back.
     old.kill().unwrap();
-    eventually(Duration::from_secs(20), || {
+    eventually(Duration::from_secs(60), || {
         let info = flotilla.get("/info")?;
         match info.contains("\"Unhealthy\"") {
             true => Ok(()),

@@ -16,7 +16,7 @@ use super::shell::{output, run};
 use super::{Cache, EngineSpec, Error, Release, eventually, probe};
 
 const READY_LIMIT: Duration = Duration::from_secs(60);
-const CALL_LIMIT: Duration = Duration::from_secs(10);
+const CALL_LIMIT: Duration = Duration::from_secs(30);
 const STANDSTILL: Duration = Duration::from_secs(10);
 const CONTAINERD_PID: &str = "exec/containerd/containerd.pid";
 
@@ -154,7 +154,7 @@ impl Engine {
         command
     }
 
-    /// Asks the engine itself `GET path` and returns the JSON of its answer, waiting 10 s at most.
+    /// Asks the engine itself `GET path` and returns the JSON of its answer, waiting 30 s at most.
     pub(crate) fn ask(&self, path: &str) -> Result<Value, Error> {
         let body = probe::ask(&self.socket(), path, CALL_LIMIT).map_err(self.wrong(path))?;
         serde_json::from_str(&body).map_err(|error| self.wrong(path)(error.into()))
