@@ -241,7 +241,7 @@ fn of_cluster(error: &cluster::Error) -> StatusCode {
             Kind::Container | Kind::Exec => StatusCode::SERVICE_UNAVAILABLE,
             // Looked for before it is made: any other status would let one dead entry of discovery end every
             // `docker compose up` and every pull of a create.
-            Kind::Image | Kind::Network | Kind::Volume => StatusCode::NOT_FOUND,
+            Kind::Image | Kind::Network | Kind::Plugin | Kind::Volume => StatusCode::NOT_FOUND,
         },
         E::AmbiguousPrefix { .. } => StatusCode::BAD_REQUEST,
         E::AmbiguousName { kind, .. } => match kind {

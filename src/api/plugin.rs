@@ -17,8 +17,8 @@ use super::image::load::{feed, feed_all};
 use super::image::pull::{Job, first_then_stream};
 use super::system::any;
 use crate::cluster::error::Kind;
-use crate::cluster::{self, Members, resolve};
-use crate::engine::{self, Engine, Refresh};
+use crate::cluster::{self, Members, absent};
+use crate::engine::{Engine, Refresh};
 use crate::model::image::{familiar, with_tag};
 use crate::net::body::{self, Body};
 use crate::proxy::target;
@@ -59,13 +59,13 @@ pub(super) async fn first_that_has(call: Call) -> Answer {
     found(any::first_that_has(call).await?, &members, &name)
 }
 
-/// Lets through what is not "no such plugin", or what is so on all nodes.
+/// Lets through what is not "no such plugin", or what is so on all nodes that have told.
 fn found(answer: Response<Body>, members: &Members, name: &str) -> Answer {
     let lacking = answer.status() == StatusCode::NOT_FOUND;
-    let unsure = || resolve::unsure(members, Kind::Plugin, name);
-    match lacking.then(unsure).flatten() {
-        Some(error) => Err(error.into()),
-        None => Ok(answer),
+    let unsure = || absent::unasked(members, Kind::Plugin, name);
+    match lacking.then(unsure) {
+        Some(error) if !error.is_not_found() => Err(error.into()),
+        _ => Ok(answer),
     }
 }
 

@@ -224,6 +224,7 @@ fn becomes<'a>(flotilla: &'a Flotilla, lab: &'a Lab) -> impl Fn(&[&str], &str) +
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one scene from its start to its end")]
 fn services_secrets_and_stacks_go_to_a_manager() {
     let (lab, flotilla) = joined();
     let docker = |args: &[&str]| docker(&flotilla, &lab, args).unwrap();

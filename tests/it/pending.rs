@@ -86,6 +86,7 @@ fn engine_files(folder: &Path) -> TlsFiles {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one scene from its start to its end")]
 fn engines_whose_certificates_do_not_do_are_pending_with_the_reason() {
     let (ours, others) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     certificates(ours.path());
@@ -161,6 +162,7 @@ fn engines_whose_certificates_do_not_do_are_pending_with_the_reason() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one scene from its start to its end")]
 fn what_is_no_engine_is_pending_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     certificates(folder.path());

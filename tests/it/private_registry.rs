@@ -186,7 +186,7 @@ fn a_mounted_image_that_nobody_has_is_asked_of_the_registry_once() {
     assert_eq!(answer.status(), 500, "{}", answer.text());
     let start = format!("image {image} could not be pulled to node");
     assert!(answer.message().starts_with(&start), "{}", answer.text());
-    let pulls = relays.iter().map(|relay| relay.count("/images/create?"));
+    let pulls = relays.iter().map(|relay| relay.mentions("/images/create?"));
     assert_eq!(
         pulls.sum::<usize>(),
         1,

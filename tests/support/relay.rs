@@ -32,6 +32,7 @@ type Carried = (Arc<Mutex<Vec<u8>>>, TcpStream);
 
 impl Relay {
     /// Starts a relay before the engine at `HOST:PORT`.
+    #[allow(clippy::too_many_lines, reason = "one scene from its start to its end")]
     pub(crate) fn before(engine: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap().to_string();
@@ -123,8 +124,8 @@ impl Relay {
         self.mute.met.load(Ordering::Relaxed)
     }
 
-    /// Returns how often requests held `mark`.
-    pub(crate) fn count(&self, mark: &str) -> usize {
+    /// Returns how often requests held `mark`, wherever.
+    pub(crate) fn mentions(&self, mark: &str) -> usize {
         let heard = self.heard.lock().unwrap();
         String::from_utf8_lossy(&heard).matches(mark).count()
     }

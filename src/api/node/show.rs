@@ -20,6 +20,23 @@ pub(super) fn state(node: &Node) -> (&'static str, &str) {
     (word, node.health.reason().unwrap_or_default())
 }
 
+/// Lists a node's drivers as an engine of swarm mode tells them.
+fn plugins(node: &Node) -> Vec<Value> {
+    ["Log", "Network", "Volume"]
+        .iter()
+        .flat_map(|kind| {
+            let told = node.facts.info["Plugins"][kind].as_array();
+            let names = told.into_iter().flatten().filter_map(Value::as_str);
+            // Managed ones have a tag, and a list of their own.
+            let plain = names.filter(|name| !name.contains(':'));
+            let managed = node.plugins.iter().filter(move |p| p.kind.key() == *kind);
+            plain
+                .chain(managed.map(|p| p.name.as_str()))
+                .map(move |name| json!({"Type": kind, "Name": name}))
+        })
+        .collect()
+}
+
 /// Writes a node as an entry of the list; its inspect is the same.
 pub(super) fn node(members: &Members, node: &Node) -> Value {
     let info = &node.facts.info;
@@ -35,19 +52,6 @@ pub(super) fn node(members: &Members, node: &Node) -> Value {
     }
     let labels: Map<String, Value> = engine_labels(info)
         .map(|(key, value)| (key.to_owned(), value.into()))
-        .collect();
-    let plugins: Vec<Value> = ["Log", "Network", "Volume"]
-        .iter()
-        .flat_map(|kind| {
-            let names = info["Plugins"][kind].as_array().into_iter().flatten();
-            let names = names.filter_map(Value::as_str);
-            // Managed ones have a tag, and a list of their own.
-            let plain = names.filter(|name| !name.contains(':'));
-            let managed = node.plugins.iter().filter(move |p| p.kind.key() == *kind);
-            plain
-                .chain(managed.map(|p| p.name.as_str()))
-                .map(move |name| json!({"Type": kind, "Name": name}))
-        })
         .collect();
     let mut shown = json!({
         "ID": id(members, node),
@@ -69,7 +73,7 @@ pub(super) fn node(members: &Members, node: &Node) -> Value {
             "Engine": {
                 "EngineVersion": node.facts.version,
                 "Labels": labels,
-                "Plugins": plugins,
+                "Plugins": plugins(node),
             },
             "TLSInfo": {},
         },
