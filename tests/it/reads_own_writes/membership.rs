@@ -61,12 +61,11 @@ fn clusters_are_seen_as_soon_as_they_are_made_and_no_longer_than_they_are() {
             let direct = Caller::new(first.address());
             let body = json!({"ListenAddr": "0.0.0.0:2377", "AdvertiseAddr": first.ip()});
             direct.post_json("/swarm/init", &body).expect(200);
-            eventually(Duration::from_secs(30), || {
-                let found = caller.get("/swarm");
-                if found.status == 200 {
-                    Ok(())
-                } else {
-                    Err(found)
+            eventually(Duration::from_secs(90), || {
+                let (swarm, networks) = (caller.get("/swarm"), caller.get("/networks"));
+                match swarm.status == 200 && networks.body.contains("\"ingress\"") {
+                    true => Ok(()),
+                    false => Err((swarm, networks)),
                 }
             })
             .unwrap();
