@@ -15,7 +15,7 @@ pub mod execs;
 pub mod flight;
 pub mod members;
 mod naming;
-mod references;
+pub mod references;
 mod replace;
 pub mod reservation;
 pub mod resolve;

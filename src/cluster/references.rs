@@ -13,6 +13,26 @@ use crate::model::raw::{Object, quote};
 use crate::model::{Manners, Network};
 use crate::scheduler::{Among, Request, Required, Together};
 
+/// Returns what the network mode of a build asks of its node, and what the engine there calls it.
+///
+/// # Errors
+/// It names what is on several nodes.
+pub fn of_build(
+    members: &Members,
+    manners: Manners,
+    mode: &str,
+) -> Result<(Request, String), Error> {
+    let mut references = References::new(members, manners);
+    let plain = match mode.strip_prefix("container:") {
+        Some(container) => format!(
+            "container:{}",
+            references.container("--network", container)?
+        ),
+        None => references.network(mode)?,
+    };
+    Ok((references.request, plain))
+}
+
 /// What a body refers to, collected while node prefixes are taken out of it.
 pub(super) struct References<'a> {
     members: &'a Members,
@@ -215,11 +235,11 @@ impl<'a> References<'a> {
 
     /// Notes that a container must be on the node of another; returns what the engine calls that one. One that is
     /// not there is left to the engine to refuse, in its own words, unless a node that has told nothing may have it.
-    fn container(&mut self, option: &str, reference: &str) -> Result<String, BadSpec> {
+    fn container(&mut self, option: &str, reference: &str) -> Result<String, Error> {
         let located = match resolve::container(self.members, reference) {
             Ok(located) => located,
             Err(Error::NotFound { .. }) => return Ok(reference.to_owned()),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
         let separator = if option.starts_with("--volumes") || option == "--link" {
             "="
@@ -239,7 +259,7 @@ impl<'a> References<'a> {
     }
 
     /// Notes that a container must be where its network is; returns the network's plain name.
-    fn network(&mut self, reference: &str) -> Result<String, BadSpec> {
+    fn network(&mut self, reference: &str) -> Result<String, Error> {
         if Network::PREDEFINED.contains(&reference) || reference.is_empty() {
             return Ok(reference.to_owned());
         }
@@ -247,7 +267,7 @@ impl<'a> References<'a> {
             Ok(located) => located,
             // An engine takes such a create and refuses the start.
             Err(error) if error.is_not_found() => return Ok(reference.to_owned()),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
         if !located.object.is_predefined() && !located.object.is_shared() {
             self.require(

@@ -100,3 +100,32 @@ fn what_buildx_has_built_is_run_at_once() {
         assert!(copied.contains(&format!("\0{word}\0")), "{image}: {word}");
     }
 }
+
+#[test]
+fn a_build_that_names_a_network_is_where_the_network_is() {
+    let (lab, flotilla) = start();
+    let docker = |args: &[&str]| output(flotilla.clients(&lab).docker_20().args(args)).unwrap();
+    for node in ["node0", "node1", "node2"] {
+        let network = format!("net-{node}");
+        docker(&["network", "create", &format!("{node}/{network}")]);
+        let peer = format!("peer-{node}");
+        let run = ["run", "-d", "--stop-signal", "KILL", "--network", &network];
+        let sleep = ["--name", &peer, "busybox", "sleep", "600"];
+        docker(&[&run[..], &sleep[..]].concat());
+        let script = format!("FROM busybox\nRUN ping -c 1 {peer}\n");
+        let built = context(&script, "");
+        // By its name, with its node before it, and through a container that is on it.
+        let container = format!("container:{peer}");
+        let qualified = format!("{node}/{network}");
+        for (number, mode) in [&network, &qualified, &container].into_iter().enumerate() {
+            let image = format!("{network}-{number}");
+            let mut build = flotilla.clients(&lab).docker_20();
+            build
+                .env("DOCKER_BUILDKIT", "0")
+                .args(["build", "--no-cache"]);
+            build.args(["--network", mode, "-t", &image]);
+            output(build.arg(built.path())).unwrap();
+            assert_eq!(holders(&lab, &image), [node], "{mode}");
+        }
+    }
+}

@@ -10,9 +10,8 @@ use crate::api::error::Error;
 use crate::api::system::any;
 use crate::cluster::builds::Part;
 use crate::cluster::supply::Wanted;
-use crate::cluster::{Cluster, transfer};
+use crate::cluster::{Cluster, Members, references, transfer};
 use crate::engine::{Engine, Refresh};
-use crate::model::Resources;
 use crate::scheduler::{Request, wishes};
 
 use super::{bases, place, rows};
@@ -35,7 +34,7 @@ pub(in crate::api) async fn build(mut call: Call) -> Answer {
         let path = call.path.clone();
         return call.forward(&place::engine(&members, &key)?, &path).await;
     }
-    let (request, query) = read(&call)?;
+    let (request, query) = read(&call, &members)?;
     let part = |name: &str, make: fn(String) -> Part| {
         let id = call.query.text(name);
         (!id.is_empty()).then(|| make(id.to_owned()))
@@ -104,17 +103,16 @@ pub(in crate::api) async fn cancel(call: Call) -> Answer {
     call.forward(&engine, &path).await
 }
 
-/// Reads what a build asks of its node, and returns the query without it.
-fn read(call: &Call) -> Result<(Request, String), Error> {
-    let raw = call.raw_query();
-    let mut request = Request {
-        resources: Resources {
-            memory_bytes: call.query.int("memory").ok().flatten().unwrap_or_default(),
-            ..Resources::default()
-        },
-        seed: fastrand::u64(..),
-        ..Request::default()
-    };
+/// Reads what a build asks of its node, and returns the query for an engine.
+fn read(call: &Call, members: &Members) -> Result<(Request, String), Error> {
+    let mut query = call.raw_query().to_owned();
+    let mode = call.query.text("networkmode");
+    let (mut request, plain) = references::of_build(members, call.api.cluster.manners(), mode)?;
+    if plain != mode {
+        query = with(&query, "networkmode", &plain);
+    }
+    request.resources.memory_bytes = call.query.int("memory").ok().flatten().unwrap_or_default();
+    request.seed = fastrand::u64(..);
     let args = call.query.text("buildargs");
     // What is no object of texts is the engine's to refuse.
     let args = serde_json::from_str::<BTreeMap<String, Option<String>>>(args).unwrap_or_default();
@@ -122,19 +120,19 @@ fn read(call: &Call) -> Result<(Request, String), Error> {
     request.wishes = found;
     let of_client = call.build_wish.read()?.constraints;
     request.wishes.constraints.extend(of_client);
-    if rest.len() == args.len() {
-        return Ok((request, raw.to_owned()));
+    if rest.len() < args.len() {
+        let rest = serde_json::to_string(&rest).map_err(|e| Error::Internal(e.to_string()))?;
+        query = with(&query, "buildargs", &rest);
     }
-    let rest = serde_json::to_string(&rest).map_err(|e| Error::Internal(e.to_string()))?;
-    Ok((request, with_args(raw, &rest)))
+    Ok((request, query))
 }
 
-/// Replaces the value of `buildargs` in a query; everything else stays as the client wrote it.
-fn with_args(raw: &str, args: &str) -> String {
+/// Replaces the value of a key in a query; everything else stays as the client wrote it.
+fn with(raw: &str, key: &str, value: &str) -> String {
     let parts = raw.split('&').map(|part| match part.split_once('=') {
-        Some(("buildargs", _)) => {
-            let value: String = form_urlencoded::byte_serialize(args.as_bytes()).collect();
-            format!("buildargs={value}")
+        Some((name, _)) if name == key => {
+            let value: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
+            format!("{key}={value}")
         }
         _ => part.to_owned(),
     });
@@ -146,9 +144,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_arguments_of_a_query_change() {
+    fn only_one_value_of_a_query_changes() {
         assert_eq!(
-            with_args("t=a%3Ab&buildargs=%7B%22x%22%3A%221%22%7D&q", "{}"),
+            with(
+                "t=a%3Ab&buildargs=%7B%22x%22%3A%221%22%7D&q",
+                "buildargs",
+                "{}"
+            ),
             "t=a%3Ab&buildargs=%7B%7D&q"
         );
     }
