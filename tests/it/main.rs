@@ -40,6 +40,7 @@ mod newer;
 mod nodes;
 mod overlay;
 mod pending;
+mod plugins;
 mod private_registry;
 mod races;
 mod reads_own_writes;

@@ -8,5 +8,6 @@ pub(crate) mod http;
 pub(crate) mod images;
 pub(crate) mod lab;
 pub(crate) mod managed_plugin;
+pub(crate) mod plugin;
 pub(crate) mod relay;
 pub(crate) mod volume_plugin;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use tokio::sync::mpsc;
 
 use crate::api::error::Error;
@@ -18,6 +19,8 @@ const QUEUE: usize = 256;
 /// What one node tells while it works.
 #[derive(Debug)]
 pub(in crate::api) enum Told {
+    /// What it calls the plugin that it is about to take.
+    Named(HeaderValue),
     /// A line of its own progress.
     Line(Bytes),
     /// It ended; an error when it failed.
@@ -40,6 +43,8 @@ pub(in crate::api) struct FanIn {
     heading: Option<String>,
     nodes: Vec<String>,
     open: usize,
+    /// What the answer's head calls the plugin; the CLI enables what it finds there.
+    name: Option<HeaderValue>,
     failed: BTreeMap<usize, engine::Error>,
     /// Closing lines without an ID (`Digest: …`, `Loaded image: …`), once each, in the order they came.
     closing: Vec<String>,
@@ -52,6 +57,7 @@ impl FanIn {
             verb,
             heading: None,
             open: nodes.len(),
+            name: None,
             nodes,
             failed: BTreeMap::new(),
             closing: Vec::new(),
@@ -75,6 +81,11 @@ impl FanIn {
         nodes.map(|node| self.row(node, "", "{}")).collect()
     }
 
+    /// Returns what the nodes call the plugin that they take.
+    pub(in crate::api) fn name(&self) -> Option<HeaderValue> {
+        self.name.clone()
+    }
+
     /// Tells whether every node has ended.
     pub(in crate::api) fn is_done(&self) -> bool {
         self.open == 0
@@ -83,6 +94,10 @@ impl FanIn {
     /// Takes one message and returns the line to show, if any.
     pub(in crate::api) fn take(&mut self, from: usize, told: Told) -> Option<Bytes> {
         match told {
+            Told::Named(name) => {
+                self.name = Some(name);
+                None
+            }
             Told::Line(line) => self.line(from, &line),
             Told::Ended(result) => {
                 self.open -= 1;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use http::request::Parts;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -35,6 +35,8 @@ const COPY_ROWS: Duration = Duration::from_secs(1);
 const LINE_LIMIT: usize = 4 << 20;
 /// The most bytes of an engine's error that are read.
 const ERROR_LIMIT: usize = 64 << 10;
+/// The header with what an engine calls a plugin that it takes; the CLI goes on with that name.
+const PLUGIN_NAME: HeaderName = HeaderName::from_static("docker-plugin-name");
 
 /// Pulls an image, or imports one from the body.
 pub(in crate::api) async fn create(call: Call) -> Answer {
@@ -200,6 +202,7 @@ impl Job {
         let head = self.head.clone();
         let answer = forward(&self.engine, head, request_body, &self.target);
         let answer = self.said(answer).await??;
+        let name = answer.headers().get(PLUGIN_NAME).cloned();
         let (status, mut incoming) = (answer.status(), answer.into_body());
         let client = self.engine.client();
         if !status.is_success() {
@@ -209,6 +212,9 @@ impl Job {
                 status,
                 message: engine::client::message(&text),
             });
+        }
+        if let Some(name) = name {
+            let _ = self.tell.send((self.number, Told::Named(name))).await;
         }
         let mut line = Vec::new();
         while let Some(frame) = self.said(incoming.frame()).await? {
@@ -330,6 +336,7 @@ pub(in crate::api) async fn first_then_stream(
             return Err(refusal);
         }
     }
+    let name = fan_in.name();
     let state = (fan_in, told, work, early.into_iter(), false);
     let lines = stream::unfold(
         state,
@@ -358,5 +365,8 @@ pub(in crate::api) async fn first_then_stream(
     *answer.status_mut() = StatusCode::OK;
     let json = HeaderValue::from_static("application/json");
     answer.headers_mut().insert(header::CONTENT_TYPE, json);
+    if let Some(name) = name {
+        answer.headers_mut().insert(PLUGIN_NAME, name);
+    }
     Ok(answer)
 }
