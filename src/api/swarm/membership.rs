@@ -20,6 +20,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const SHOWN: Duration = Duration::from_secs(10);
 /// The port on which managers listen unless the call says otherwise.
 const PORT: u16 = 2377;
+/// What an engine says that is in no cluster.
+const OUTSIDE: &str = "not part of a swarm";
 /// Managers of a cluster that is large enough for them: one may be lost.
 const MANAGERS: usize = 3;
 
@@ -188,11 +190,10 @@ pub(in crate::api) async fn leave(call: Call) -> Answer {
         return call.forward(&engine, &path).await;
     }
     let mut failed = Vec::new();
-    for (node, engine) in workers.into_iter().chain(managers) {
-        match post(engine, "/swarm/leave?force=1", &Value::Null).await {
-            Ok(_) => shown(&cluster, engine, |n| !n.is_in_swarm()).await,
-            Err(error) => failed.push(format!("{}: {error}", node.name)),
-        }
+    for group in [workers, managers] {
+        // At once: a manager that leaves after others has nobody to agree with it, and waits in vain.
+        let leaving: Vec<_> = group.iter().map(|(n, e)| leave_one(&cluster, n, e)).collect();
+        failed.extend(join_all(leaving).await.into_iter().flatten());
     }
     match failed.is_empty() {
         true => Ok(no_content(StatusCode::OK)),
@@ -241,6 +242,20 @@ pub(in crate::api) async fn unlock(mut call: Call) -> Answer {
         Some(_) => Err(Error::Internal(format!(
             "these could not be unlocked, all others were: {said}"
         ))),
+    }
+}
+
+/// Makes one engine leave; returns why it did not.
+async fn leave_one(cluster: &Cluster, node: &Node, engine: &Engine) -> Option<String> {
+    match post(engine, "/swarm/leave?force=1", &Value::Null).await {
+        Err(error) if !error.to_string().contains(OUTSIDE) => {
+            Some(format!("{}: {error}", node.name))
+        }
+        // What left by itself meanwhile is outside too.
+        Ok(_) | Err(_) => {
+            shown(cluster, engine, |n| !n.is_in_swarm()).await;
+            None
+        }
     }
 }
 
