@@ -5,6 +5,7 @@ pub(crate) mod clients;
 pub(crate) mod flotilla;
 pub(crate) mod gate;
 pub(crate) mod http;
+pub(crate) mod hub;
 pub(crate) mod images;
 pub(crate) mod lab;
 pub(crate) mod managed_plugin;

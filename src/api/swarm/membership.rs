@@ -192,7 +192,10 @@ pub(in crate::api) async fn leave(call: Call) -> Answer {
     let mut failed = Vec::new();
     for group in [workers, managers] {
         // At once: a manager that leaves after others has nobody to agree with it, and waits in vain.
-        let leaving: Vec<_> = group.iter().map(|(n, e)| leave_one(&cluster, n, e)).collect();
+        let leaving: Vec<_> = group
+            .iter()
+            .map(|(n, e)| leave_one(&cluster, n, e))
+            .collect();
         failed.extend(join_all(leaving).await.into_iter().flatten());
     }
     match failed.is_empty() {

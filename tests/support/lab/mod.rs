@@ -63,7 +63,7 @@ impl Lab {
     /// When the machine lacks something (the message says what), or when an engine does not get ready in 60 s.
     pub(crate) fn start(spec: &Spec) -> Result<Self, Error> {
         let cache = Cache::open()?;
-        let (specs, skipped) = spec.fit(&cache);
+        let (mut specs, skipped) = spec.fit(&cache);
         if skipped.is_some() {
             skip_in_many("engine 28.5 is not installed here, so 20.10 runs in its place");
         }
@@ -76,6 +76,10 @@ impl Lab {
             None
         };
         let registry_address = registry.as_ref().map(Registry::address);
+        if let (true, Some(address)) = (spec.hub, registry_address) {
+            let mirror = format!("--registry-mirror=http://{address}");
+            specs.iter_mut().for_each(|s| s.args.push(mirror.clone()));
+        }
         let prepared = specs
             .iter()
             .enumerate()

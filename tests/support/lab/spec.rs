@@ -52,6 +52,8 @@ pub(crate) struct Spec {
     pub(crate) registry: bool,
     /// Whether the registry asks for a login: user `flotilla`, password `secret`.
     pub(crate) login: bool,
+    /// Whether the engines take the registry for Docker Hub's nearest mirror.
+    pub(crate) hub: bool,
 }
 
 impl EngineSpec {
@@ -123,12 +125,27 @@ impl Spec {
             engines: engines.into_iter().collect(),
             registry: false,
             login: false,
+            hub: false,
         }
     }
 
     /// Adds a registry.
     pub(crate) fn registry(mut self) -> Self {
         self.registry = true;
+        self
+    }
+
+    /// Adds a registry that the engines ask for what is of Docker Hub; see `hub.rs`.
+    pub(crate) fn hub(mut self) -> Self {
+        self.hub = true;
+        self.registry()
+    }
+
+    /// Gives every engine an argument for dockerd.
+    pub(crate) fn args(mut self, arg: &str) -> Self {
+        for engine in &mut self.engines {
+            engine.args.push(arg.to_owned());
+        }
         self
     }
 
