@@ -13,6 +13,19 @@ static V51: LazyLock<Value> = LazyLock::new(|| read(include_str!("v1.51.json")))
 /// What engines leave `null` against the letter beside lists and objects; the second is of an exec that never ran.
 const NULL_TOO: [&str; 2] = [".HostConfig.MemorySwappiness", "$.ExitCode"];
 
+/// What engines write otherwise: the ID of a secret or configuration that was made, and the kinds of a plugin.
+const OTHERWISE: [(&str, Is); 3] = [
+    ("IdResponse", |value| value["ID"].is_string()),
+    ("IDResponse", |value| value["ID"].is_string()),
+    ("PluginInterfaceType", Value::is_string),
+];
+
+/// Answers that have nothing but warnings, of which there are none.
+const EMPTY_IS_WHOLE: [&str; 2] = ["POST /containers/{id}/update", "POST /services/{id}/update"];
+
+/// Tells whether a value has a form.
+type Is = fn(&Value) -> bool;
+
 fn read(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
@@ -46,25 +59,48 @@ impl Schemas {
         Self { api, endpoints }
     }
 
+    /// Returns the endpoints whose success has a body with a form, as the description writes them.
+    pub(crate) fn successes(&self) -> impl Iterator<Item = &'static str> {
+        let answers = self.api["answers"].as_object().unwrap().iter();
+        let succeeds = |of: &Value| of.as_object().unwrap().keys().any(|s| s.starts_with('2'));
+        answers.filter_map(move |(endpoint, of)| succeeds(of).then_some(endpoint.as_str()))
+    }
+
+    /// Returns the endpoint of which an answer shows the form: a success with something in it.
+    pub(crate) fn shown(&self, method: &str, path: &str, answer: &Answer) -> Option<&'static str> {
+        let (endpoint, _) = self.known(method, path, answer)?;
+        let values: Result<Vec<Value>, _> = values(answer).collect();
+        let full = EMPTY_IS_WHOLE.contains(&endpoint) || values.ok()?.iter().any(says);
+        (full && (200..300).contains(&answer.status())).then_some(endpoint)
+    }
+
+    /// Returns the endpoint of an answer and the form that it must have, if one is known.
+    fn known(
+        &self,
+        method: &str,
+        path: &str,
+        answer: &Answer,
+    ) -> Option<(&'static str, &'static Value)> {
+        let is_json = answer.head.header("content-type") == Some("application/json");
+        let path = path.split('?').next().unwrap_or_default();
+        let call = format!("{method} {path}");
+        let mut endpoints = self.endpoints.iter();
+        let (endpoint, _) = endpoints.find(|(_, is)| is_json && is.is_match(&call))?;
+        let schema = &self.api["answers"][endpoint][answer.head.status.to_string()];
+        (!schema.is_null()).then_some((endpoint, schema))
+    }
+
     /// Checks an answer; `false` means that nothing is said of it: an unknown path or status, or no JSON.
     ///
     /// # Errors
     /// Where it is wrong, and what is wrong there.
     pub(crate) fn check(&self, method: &str, path: &str, answer: &Answer) -> Result<bool, String> {
-        let is_json = answer.head.header("content-type") == Some("application/json");
-        let path = path.split('?').next().unwrap_or_default();
-        let call = format!("{method} {path}");
-        let known = self.endpoints.iter().find(|(_, is)| is.is_match(&call));
-        let Some((endpoint, _)) = known.filter(|_| is_json) else {
+        let Some((_, schema)) = self.known(method, path, answer) else {
             return Ok(false);
         };
-        let schema = &self.api["answers"][endpoint][answer.head.status.to_string()];
-        if schema.is_null() {
-            return Ok(false);
-        }
         // A stream is checked object by object.
-        for value in serde_json::Deserializer::from_slice(&answer.body).into_iter() {
-            let value: Value = value.map_err(|e| e.to_string())?;
+        for value in values(answer) {
+            let value = value.map_err(|e| e.to_string())?;
             self.fits(schema, &value, "$")?;
         }
         Ok(true)
@@ -75,7 +111,8 @@ impl Schemas {
             let name = name.trim_start_matches("#/definitions/");
             let named = &self.api["definitions"][name];
             assert!(!named.is_null(), "no definition {name}");
-            if value.is_null() && schema["x-nullable"] == true {
+            let other = OTHERWISE.iter().any(|(of, is)| *of == name && is(value));
+            if other || value.is_null() && schema["x-nullable"] == true {
                 return Ok(());
             }
             return self.fits(named, value, at);
@@ -134,6 +171,22 @@ impl Schemas {
     }
 }
 
+/// Returns the values that follow one another in a body.
+fn values(answer: &Answer) -> impl Iterator<Item = Result<Value, serde_json::Error>> {
+    serde_json::Deserializer::from_slice(&answer.body).into_iter()
+}
+
+/// Tells whether there is anything in a value.
+fn says(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(_) | Value::Number(_) => true,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => items.iter().any(says),
+        Value::Object(fields) => fields.values().any(says),
+    }
+}
+
 fn may_be_null(schema: &Value, at: &str) -> bool {
     let kind = schema["type"].as_str();
     let listed = matches!(kind, Some("array" | "object")) || schema["properties"].is_object();
@@ -152,6 +205,34 @@ fn is(value: &Value, kind: &str) -> bool {
         "integer" => value.is_i64() || value.is_u64(),
         "number" => value.is_number(),
         other => panic!("unknown type {other}"),
+    }
+}
+
+#[test]
+fn an_endpoint_is_shown_by_a_success_with_something_in_it() {
+    let schemas = Schemas::of(51);
+    let shown = |method: &str, path: &str, status: u16, body: &str| {
+        let text = format!("HTTP/1.1 {status} X\r\nContent-Type: application/json");
+        schemas.shown(method, path, &Answer::of(&text, body.as_bytes()))
+    };
+    let whole = r#"{"Volumes":[{"Name":"a"}],"Warnings":null}"#;
+    assert_eq!(
+        shown("GET", "/volumes?x=y", 200, whole),
+        Some("GET /volumes")
+    );
+    let update = "POST /containers/{id}/update";
+    assert_eq!(
+        shown("POST", "/containers/a/update", 200, r#"{"Warnings":null}"#),
+        Some(update)
+    );
+    for (path, status, body) in [
+        ("/volumes", 200, r#"{"Volumes":[],"Warnings":null}"#),
+        ("/volumes", 500, r#"{"message":"x"}"#),
+        ("/images/json", 200, "[]"),
+        ("/events", 200, ""),
+        ("/nowhere", 200, "[1]"),
+    ] {
+        assert_eq!(shown("GET", path, status, body), None, "{path} {body}");
     }
 }
 

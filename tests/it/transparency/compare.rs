@@ -23,6 +23,7 @@ static OWN: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"([0-9a-f]{2}:){5}[0-9a-f]{2}", "MAC"),
         (r"\b\d+\.\d+\.\d+\.\d+(:\d{4,5}\b)?", "IP"),
         (r#""(Created|Pid)":\d+"#, "NUMBER"),
+        (r#""time(Nano)?":\d+"#, "NUMBER"),
         (r#""Status":"Up[^"]*""#, "UP"),
         (r#""Status":"Exited \((\d+)\)[^"]*""#, "EXITED $1"),
     ]
@@ -134,14 +135,15 @@ fn adds(direct: &Answer, through: &Answer) -> Result<(), String> {
     }
 }
 
-/// Takes away what Flotilla adds: the key `Node`, names with a node before them, labels of its own.
+/// Takes away what Flotilla adds: the key `Node`, names with a node before them, labels and attributes of its own.
 fn strip(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             if fields.get("Node").is_some_and(Value::is_object) {
                 fields.remove("Node");
             }
-            fields.retain(|key, _| key != "Nodes" && !key.starts_with("com.docker.swarm."));
+            let ours = |key: &str| key.starts_with("com.docker.swarm.") || key.starts_with("node.");
+            fields.retain(|key, _| key != "Nodes" && !ours(key));
             if let Some(Value::Array(names)) = fields.get_mut("Names") {
                 names.retain(|name| !WITH_NODE.is_match(name.as_str().unwrap()));
             }

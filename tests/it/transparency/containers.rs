@@ -78,6 +78,13 @@ pub(super) const ROWS: &[Row] = &[
         .modern(),
     Row::of(&[400], "POST", "/containers/create?name=@-no")
         .json(r#"{"Image":"busybox","HostConfig":{"Memory":1}}"#),
+    // What has been told of it, once and whole.
+    Row::of(
+        &[200],
+        "GET",
+        "/events?since={began}&until={now}&filters={\"container\":[\"@-web\"]}",
+    )
+    .same(Same::Adds),
     // Before it runs.
     Row::of(&[200], "GET", "/containers/@-web/json").same(Same::Adds),
     Row::of(&[200], "GET", "/containers/@-web/json?size=1").same(Same::Adds),

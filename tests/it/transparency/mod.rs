@@ -10,6 +10,7 @@ mod row;
 mod swarm;
 
 use std::collections::BTreeSet;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use row::Row;
 
@@ -126,6 +127,7 @@ struct Side {
     prefix: String,
     version: String,
     exec: String,
+    began: f64,
 }
 
 impl Side {
@@ -136,6 +138,7 @@ impl Side {
             prefix: format!("{letter}{:02}", version.unwrap_or_default()),
             version: version.map_or(String::new(), |minor| format!("/v1.{minor}")),
             exec: String::new(),
+            began: seconds(),
         }
     }
 
@@ -144,7 +147,9 @@ impl Side {
         let path = format!("{}{}", self.version, row.path);
         let path = path
             .replace('@', &self.prefix)
-            .replace("{exec}", &self.exec);
+            .replace("{exec}", &self.exec)
+            .replace("{began}", &format!("{:.6}", self.began))
+            .replace("{now}", &format!("{:.6}", seconds()));
         let body = match std::str::from_utf8(row.body) {
             Ok(text) => text.replace('@', &self.prefix).into_bytes(),
             Err(_) => row.body.to_vec(),
@@ -155,4 +160,10 @@ impl Side {
         }
         answer
     }
+}
+
+/// Returns the time as engines count it.
+fn seconds() -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap().as_secs_f64()
 }

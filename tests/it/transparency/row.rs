@@ -15,7 +15,8 @@ pub(super) enum Same {
     Status,
 }
 
-/// One call. `@` stands for the side's own prefix of names, `{exec}` for the ID that the last `keep` row gave.
+/// One call. `@` stands for the side's own prefix of names, `{exec}` for the ID that the last `keep` row gave, `{began}`
+/// and `{now}` for the times when the side began and when the row is called.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
     /// The status that both must give; two when releases differ.
