@@ -255,40 +255,6 @@ fn an_image_is_the_base_of_its_builders_next_build() {
 }
 
 #[test]
-fn secrets_and_ssh_agents_reach_a_build_through_the_tunnel() {
-    let (lab, flotilla) = start();
-    let built = context(
-        "# syntax=docker/dockerfile:1\n\
-         FROM busybox\n\
-         RUN --mount=type=secret,id=s grep -q hush /run/secrets/s && touch /seen\n\
-         RUN --mount=type=ssh test -S $SSH_AUTH_SOCK && touch /agent\n",
-        "",
-    );
-    // Without the line that would fetch another frontend.
-    let script = fs::read_to_string(built.path().join("Dockerfile")).unwrap();
-    let script = script.split_once('\n').unwrap().1.to_owned();
-    fs::write(built.path().join("Dockerfile"), script).unwrap();
-    let outside = tempfile::tempdir().unwrap();
-    let (secret, key) = (outside.path().join("secret"), outside.path().join("key"));
-    fs::write(&secret, "hush").unwrap();
-    run(Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
-        .arg(&key));
-    for (way, build) in ways(&lab, &flotilla) {
-        if way.starts_with("classic") {
-            continue;
-        }
-        let mut build = build();
-        build.args(["-t", way, "--secret"]);
-        build.arg(format!("id=s,src={}", secret.display()));
-        build.arg("--ssh").arg(format!("default={}", key.display()));
-        run(build.arg(built.path()));
-        let mut docker = flotilla.clients(&lab).docker_20();
-        output(docker.args(["run", "--rm", way, "ls", "/seen", "/agent"])).unwrap();
-    }
-}
-
-#[test]
 fn buildx_clients_at_once_stay_apart() {
     needs!("plugins");
     let (lab, flotilla, host) = start_beyond();

@@ -193,12 +193,6 @@ fn of_equal_nodes_the_one_with_the_image_is_chosen() {
 fn a_copy_passes_through_without_staying_in_memory() {
     let scene = Scene::start(&Spec::mixed());
     big_image(scene.lab.engine("node2"), "big:1", 64);
-    let status = format!("/proc/{}/status", scene.flotilla.pid());
-    let peak_kb = || -> u64 {
-        let status = std::fs::read_to_string(&status).unwrap();
-        let line = status.lines().find(|l| l.starts_with("VmHWM")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    };
     eventually(Duration::from_secs(30), || {
         match scene.caller.get("/images/big:1/json").status {
             200 => Ok(()),
@@ -206,10 +200,10 @@ fn a_copy_passes_through_without_staying_in_memory() {
         }
     })
     .unwrap();
-    let before = peak_kb();
+    let before = scene.flotilla.peak_kb();
     let body = json!({"Image": "big:1", "Env": ["constraint:node==node0"]});
     scene.caller.create("", &body).expect(201);
-    let grown = peak_kb() - before;
+    let grown = scene.flotilla.peak_kb() - before;
     assert!(
         grown < 32 << 10,
         "memory grew by {grown} kB while 64 MiB passed"
@@ -261,6 +255,36 @@ fn a_broken_copy_leaves_nothing_and_the_create_says_why() {
     giver.restart().unwrap();
     flotilla.wait_for_nodes(3);
     caller.create("cut", &body(on("node1"))).expect(201);
+}
+
+#[test]
+fn a_copy_that_arrives_as_another_image_is_none() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let giver = lab.engine("node2");
+    let docker = |args: &[&str]| output(giver.docker().args(args)).unwrap();
+    docker(&["run", "--name", "maker", "busybox", "true"]);
+    let label = "LABEL word=genuine";
+    let id = docker(&["commit", "--change", label, "maker", "app:1"]);
+    docker(&["rm", "maker"]);
+    // The layers arrive as they are; what they are run with does not.
+    let relay = Relay::before(&lab.engine("node1").address());
+    relay.swap("genuine", "altered");
+    let address = |name: &str| lab.engine(name).address();
+    let all = format!("{},{},{}", address("node0"), relay.addr(), address("node2"));
+    let flotilla = Flotilla::start(lab.folder(), &[], &all);
+    flotilla.wait_for_nodes(3);
+    let caller = Caller::new(flotilla.addr());
+    let body = json!({"Image": "app:1", "Env": ["constraint:node==node1"]});
+    let message = caller.create("", &body).expect(500).message();
+    let start = "image app:1 could not be copied from node2 to node1: ";
+    let why = format!("node1 took it and does not have it as {id}");
+    assert!(message.starts_with(&format!("{start}{why}")), "{message}");
+    let arrived = id_on(lab.engine("node1"), "app:1");
+    assert!(
+        arrived.is_some_and(|other| other != id),
+        "the relay altered nothing"
+    );
+    assert!(caller.containers().is_empty());
 }
 
 #[test]

@@ -82,8 +82,9 @@ fn a_load_ends_although_an_engine_hangs_in_its_middle() {
         .spawn()
         .unwrap();
     let mut stdin = load.stdin.take().unwrap();
-    let (one, other) = archive.split_at(archive.len() / 2);
+    let (one, other) = archive.split_at(archive.len() / 8);
     stdin.write_all(one).unwrap();
+    let before = flotilla.peak_kb();
     lab.engine("node1").pause().unwrap();
     let since = Instant::now();
     // Far more than what may wait for the node that hangs.
@@ -92,6 +93,11 @@ fn a_load_ends_although_an_engine_hangs_in_its_middle() {
     let (code, errors) = ended(load, since);
     assert_eq!(code, Some(1), "{errors}");
     assert!(errors.contains("load failed on node1: "), "{errors}");
+    let grown = flotilla.peak_kb() - before;
+    assert!(
+        grown < 24 << 10,
+        "memory grew by {grown} kB while 56 MiB waited"
+    );
     assert!(
         ["node0", "node2"]
             .iter()

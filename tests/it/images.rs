@@ -1,6 +1,5 @@
 //! Images over nodes: pulled, pushed, loaded, tagged and removed everywhere, told of as one.
 
-use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
@@ -185,11 +184,11 @@ fn a_load_reaches_all_nodes_without_the_archive_in_memory() {
     )
     .unwrap();
     output(node.docker().args(["rmi", "big:1"])).unwrap();
-    let before = peak_kb(&flotilla);
+    let before = flotilla.peak_kb();
     let told = docker(&flotilla, &lab, &["load", "-i", archive.to_str().unwrap()]).unwrap();
     assert_eq!(told.matches("Loaded image: big:1").count(), 1, "{told}");
     assert!(lab.engines().iter().all(|e| has(e, "big:1")));
-    let grown = peak_kb(&flotilla) - before;
+    let grown = flotilla.peak_kb() - before;
     assert!(
         grown < 48 << 10,
         "memory grew by {grown} kB while 64 MiB passed"
@@ -354,11 +353,4 @@ fn sizes_and_manifests_are_asked_of_the_engines() {
 /// Runs the docker CLI through Flotilla; it must succeed.
 fn docker_ok(flotilla: &Flotilla, lab: &Lab, args: &[&str]) {
     docker(flotilla, lab, args).unwrap();
-}
-
-/// Returns the most memory the process ever had resident, in kB.
-fn peak_kb(flotilla: &Flotilla) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", flotilla.pid())).unwrap();
-    let line = status.lines().find(|l| l.starts_with("VmHWM")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }

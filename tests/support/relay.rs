@@ -17,6 +17,7 @@ pub(crate) struct Relay {
     refused: Arc<Mutex<Option<String>>>,
     mute: Arc<Mute>,
     replaced: Arc<Mutex<Option<(String, String)>>>,
+    swapped: Arc<Mutex<Option<Swap>>>,
     open: Arc<Mutex<Vec<Carried>>>,
 }
 
@@ -25,6 +26,13 @@ pub(crate) struct Relay {
 struct Mute {
     mark: Mutex<Option<String>>,
     met: AtomicUsize,
+}
+
+/// A text that is carried as another one of the same length.
+#[derive(Clone, Debug)]
+struct Swap {
+    from: Vec<u8>,
+    to: Vec<u8>,
 }
 
 /// A connection and all that its client sent on it.
@@ -46,6 +54,8 @@ impl Relay {
         let mutes = Arc::clone(&mute);
         let replaced = Arc::<Mutex<Option<(String, String)>>>::default();
         let replaces = Arc::clone(&replaced);
+        let swapped = Arc::new(Mutex::new(None::<Swap>));
+        let swaps = Arc::clone(&swapped);
         let open = Arc::<Mutex<Vec<Carried>>>::default();
         let carries = Arc::clone(&open);
         thread::spawn(move || {
@@ -56,6 +66,7 @@ impl Relay {
                 let back = (engine.try_clone().unwrap(), client.try_clone().unwrap());
                 let (keep, refuses) = (Arc::clone(&keep), Arc::clone(&refuses));
                 let replaces = Arc::clone(&replaces);
+                let swaps = Arc::clone(&swaps);
                 let carried = Arc::new(Mutex::new(Vec::new()));
                 let end = client.try_clone().unwrap();
                 let known = (Arc::clone(&carried), end.try_clone().unwrap());
@@ -65,6 +76,7 @@ impl Relay {
                 let mutes = Arc::clone(&mutes);
                 let asks = Arc::clone(&mutes);
                 thread::spawn(move || {
+                    let mut waits = Vec::new();
                     copy(client, engine, |bytes| {
                         to_mute.store(asks.is_meant(bytes), Ordering::Relaxed);
                         carried.lock().unwrap().extend_from_slice(bytes);
@@ -74,6 +86,9 @@ impl Relay {
                         if refused.as_ref().is_some_and(|mark| text.contains(mark)) {
                             // It may be closed already.
                             let _ = end.shutdown(Shutdown::Both);
+                        }
+                        if let Some(swap) = &*swaps.lock().unwrap() {
+                            return Some(Pass::Other(swap.carry(&mut waits, bytes)));
                         }
                         let replaced = replaces.lock().unwrap();
                         let (mark, words) = replaced.as_ref()?;
@@ -100,8 +115,19 @@ impl Relay {
             refused,
             mute,
             replaced,
+            swapped,
             open,
         }
+    }
+
+    /// Carries a text that is sent from now on as another one of the same length.
+    pub(crate) fn swap(&self, from: &str, to: &str) {
+        assert_eq!(from.len(), to.len());
+        let swap = Swap {
+            from: from.into(),
+            to: to.into(),
+        };
+        *self.swapped.lock().unwrap() = Some(swap);
     }
 
     /// Closes every connection on which a request holds `mark` from now on.
@@ -201,6 +227,27 @@ impl Mute {
         self.met.fetch_add(1, Ordering::Relaxed);
         let end = answer.windows(4).position(|w| w == b"\r\n\r\n");
         end.map_or(answer.len(), |end| end + 4)
+    }
+}
+
+impl Swap {
+    /// Returns what is to be written of what waits and of these bytes; the beginning of a text at their end waits for
+    /// the rest.
+    fn carry(&self, waits: &mut Vec<u8>, bytes: &[u8]) -> Vec<u8> {
+        waits.extend_from_slice(bytes);
+        let mut at = 0;
+        while let Some(found) = waits[at..]
+            .windows(self.from.len())
+            .position(|w| w == self.from)
+        {
+            at += found;
+            waits[at..at + self.to.len()].copy_from_slice(&self.to);
+            at += self.to.len();
+        }
+        let begins = |count: &usize| waits.ends_with(&self.from[..*count]);
+        let begun = (1..self.from.len()).rev().find(begins).unwrap_or(0);
+        let rest = waits.split_off(waits.len() - begun);
+        std::mem::replace(waits, rest)
     }
 }
 
