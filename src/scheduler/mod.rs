@@ -3,6 +3,7 @@
 //! Filters admit or refuse each node with a reason; the strategy scores those that are left; soft wishes come before
 //! the score and never refuse. Invariant: no clock, no network, no chance: the same inputs give the same answer.
 
+pub mod explain;
 pub mod expr;
 pub mod filter;
 mod refusal;
@@ -11,16 +12,19 @@ pub mod strategy;
 pub mod wishes;
 
 #[cfg(test)]
+mod explain_tests;
+#[cfg(test)]
 mod tests;
 
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+pub use explain::{Objection, Standing, Verdict};
 pub use expr::Expr;
 pub use filter::Filter;
 pub use refusal::{Refusal, Refused};
 pub use request::{Among, Request, Required, Together};
-pub use strategy::{Score, Strategy};
+pub use strategy::{Part, Score, Strategy};
 
 use crate::model::{ClusterView, Manners, Node};
 
@@ -172,7 +176,7 @@ impl Scheduler {
     pub fn rank(&self, request: &Request, node: &Node) -> Rank {
         Rank {
             fit: node.is_fit(),
-            wishes: match (self.manners, filter::soft_wishes(request, node)) {
+            wishes: match (self.manners, filter::soft_count(request, node)) {
                 (Manners::Engine, (met, _)) => met,
                 // All of them together or none.
                 (Manners::Classic, (met, all)) => usize::from(met == all),
@@ -187,25 +191,39 @@ impl Scheduler {
     /// # Errors
     /// The first rule that refuses.
     pub fn admits(&self, request: &Request, node: &Node) -> Result<(), Refusal> {
+        self.judge(request, node).map_err(|o| o.refusal)
+    }
+
+    /// Checks one node against every hard rule, and names the rule that refuses it.
+    fn judge(&self, request: &Request, node: &Node) -> Result<(), Objection> {
         for filter in self.filters.iter().chain(&self.always) {
-            filter.check(request, node)?;
+            let named = |refusal| Objection {
+                filter: filter.name(),
+                refusal,
+            };
+            filter.check(request, node).map_err(named)?;
         }
         let mut among = request.among.iter();
         if let Some(Among { what, .. }) = among.find(|a| !a.nodes.contains(&node.key)) {
-            return Err(Refusal::new(
+            let refusal = Refusal::new(
                 format!("is not in the swarm-mode cluster of {what}"),
                 node.name.clone(),
                 format!("[{what}]"),
-            ));
+            );
+            let filter = "swarm";
+            return Err(Objection { filter, refusal });
         }
         let elsewhere = request.required.iter().find(|r| r.node != node.key);
         match elsewhere {
             None => Ok(()),
-            Some(required) => Err(Refusal::new(
-                "is not where it has to be",
-                required.reason.clone(),
-                format!("[{}]", required.reason),
-            )),
+            Some(required) => Err(Objection {
+                filter: "home",
+                refusal: Refusal::new(
+                    "is not where it has to be",
+                    required.reason.clone(),
+                    format!("[{}]", required.reason),
+                ),
+            }),
         }
     }
 }

@@ -8,9 +8,9 @@ use super::*;
 use crate::model::container::{Port, PortBinding};
 use crate::model::{Container, Health, Image, Resources};
 
-const GIB: i64 = 1 << 30;
+pub(super) const GIB: i64 = 1 << 30;
 
-fn node(name: &str, cpus: i64, gib: i64) -> Node {
+pub(super) fn node(name: &str, cpus: i64, gib: i64) -> Node {
     Node {
         key: format!("{name}:2375").into(),
         engine_id: format!("id-{name}"),
@@ -24,7 +24,7 @@ fn node(name: &str, cpus: i64, gib: i64) -> Node {
     }
 }
 
-fn put(node: &mut Node, id: &str, resources: Resources) {
+pub(super) fn put(node: &mut Node, id: &str, resources: Resources) {
     node.used = node.used + resources;
     node.containers.insert(Arc::new(Container {
         id: id.into(),
@@ -44,7 +44,7 @@ fn asks(cpus: i64, memory_bytes: i64) -> Request {
     }
 }
 
-fn view(nodes: &[Node]) -> ClusterView {
+pub(super) fn view(nodes: &[Node]) -> ClusterView {
     ClusterView::new(nodes.iter().cloned().map(Arc::new).collect())
 }
 
@@ -68,7 +68,7 @@ fn run(strategy: &str, nodes: &mut [Node], request: &Request, count: usize) -> V
     nodes.iter().map(|n| n.containers.len()).collect()
 }
 
-fn binding(first: u16, last: u16, ip: &str, protocol: &str) -> PortBinding {
+pub(super) fn binding(first: u16, last: u16, ip: &str, protocol: &str) -> PortBinding {
     PortBinding {
         host_ip: ip.to_owned(),
         first,

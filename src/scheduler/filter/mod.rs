@@ -15,7 +15,7 @@ mod whitelist;
 
 use std::fmt::Debug;
 
-use super::{Refusal, Request};
+use super::{Expr, Refusal, Request};
 use crate::model::{Manners, Node};
 
 /// One rule.
@@ -58,18 +58,28 @@ pub(super) fn always() -> [Box<dyn Filter>; 2] {
     ]
 }
 
-/// Counts how many soft wishes a node meets, and how many there are.
-pub(super) fn soft_wishes(request: &Request, node: &Node) -> (usize, usize) {
+/// Walks the soft wishes with their kinds, and tells of each whether a node meets it.
+pub(super) fn soft_wishes<'a>(
+    request: &'a Request,
+    node: &'a Node,
+) -> impl Iterator<Item = (&'static str, &'a Expr, bool)> {
+    type Met = fn(&Expr, &Node) -> bool;
     let wishes = &request.wishes;
-    let soft = |list: &[super::Expr], met: fn(&super::Expr, &Node) -> bool| {
-        let soft = || list.iter().filter(|e| e.soft);
-        (soft().filter(|e| met(e, node)).count(), soft().count())
-    };
-    let all = [
-        soft(&wishes.constraints, constraint::met),
-        soft(&wishes.affinities, affinity::met),
-        soft(&wishes.whitelists, whitelist::met),
+    let all: [(&'static str, &[Expr], Met); 3] = [
+        ("constraint", &wishes.constraints, constraint::met),
+        ("affinity", &wishes.affinities, affinity::met),
+        ("whitelist", &wishes.whitelists, whitelist::met),
     ];
-    let add = |(met, all), (more_met, more)| (met + more_met, all + more);
-    all.into_iter().fold((0, 0), add)
+    all.into_iter().flat_map(move |(kind, list, met)| {
+        let soft = list.iter().filter(|wish| wish.soft);
+        soft.map(move |wish| (kind, wish, met(wish, node)))
+    })
+}
+
+/// Counts how many soft wishes a node meets, and how many there are.
+pub(super) fn soft_count(request: &Request, node: &Node) -> (usize, usize) {
+    let wishes = soft_wishes(request, node);
+    wishes.fold((0, 0), |(met, all), (_, _, meets)| {
+        (met + usize::from(meets), all + 1)
+    })
 }

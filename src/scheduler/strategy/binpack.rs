@@ -1,6 +1,6 @@
 //! The fullest node first.
 
-use super::{MANY, Score, Strategy, count, halved, weight};
+use super::{MANY, Part, Score, Strategy, count, halved, weight, weight_and_count};
 use crate::model::Node;
 use crate::scheduler::Request;
 
@@ -19,5 +19,9 @@ impl Strategy for Binpack {
             value: halved(weight),
             tie: weight * MANY + count(node),
         }
+    }
+
+    fn parts(&self, request: &Request, node: &Node) -> Vec<Part> {
+        weight_and_count(request, node)
     }
 }

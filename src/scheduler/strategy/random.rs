@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::{Score, Strategy};
+use super::{Part, Score, Strategy};
 use crate::model::Node;
 use crate::scheduler::Request;
 
@@ -23,5 +23,14 @@ impl Strategy for Random {
             value: u8::try_from(hash % 101).unwrap_or(0),
             tie: i64::from_ne_bytes(hash.to_ne_bytes()),
         }
+    }
+
+    fn parts(&self, request: &Request, node: &Node) -> Vec<Part> {
+        vec![Part {
+            name: "draw",
+            value: self.score(request, node).value.into(),
+            unit: "",
+            of: Vec::new(),
+        }]
     }
 }

@@ -1,0 +1,406 @@
+//! Reasons are never wrong: each rule refuses one node alone and says so, and what is told of the others is what counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::tests::{GIB, binding, node, put, view};
+use super::*;
+use crate::model::node::{Facts, Trouble};
+use crate::model::orders::Availability;
+use crate::model::{Container, Health, Image, Platform, Plugin, Resources, plugin};
+
+/// The rules that are no filters: where something that the container uses decides.
+const OTHERS: [&str; 2] = ["swarm", "home"];
+
+/// A request that has something for every rule to look at.
+fn request() -> Request {
+    let mut request = Request {
+        resources: Resources {
+            nano_cpus: Resources::NANO_PER_CPU,
+            memory_bytes: GIB,
+        },
+        ports: vec![binding(80, 80, "", "tcp")],
+        together: vec![Together {
+            option: "--volumes-from=data".into(),
+            container: "data".into(),
+        }],
+        required: vec![Required {
+            node: "good:2375".into(),
+            reason: "network app is on good".into(),
+        }],
+        among: vec![Among {
+            nodes: vec!["good:2375".into(), "bad:2375".into()],
+            what: "network wide".into(),
+        }],
+        plugins: vec![Plugin {
+            kind: plugin::Kind::Volume,
+            name: "nfs".into(),
+        }],
+        platform: Platform::parse("linux/amd64"),
+        runtime: Some("kata".into()),
+        ..Request::default()
+    };
+    request.wishes.constraints = vec![Expr::parse("zone==eu").unwrap()];
+    request.wishes.affinities = vec![Expr::parse("container==data").unwrap()];
+    request.wishes.whitelists = vec![Expr::parse("node==good|bad").unwrap()];
+    request
+}
+
+/// What an engine says of itself, on such a machine, with a volume driver and a runtime.
+fn facts(machine: &str, driver: &str, runtime: &str) -> Arc<Facts> {
+    let info = serde_json::json!({
+        "OSType": "linux",
+        "Architecture": machine,
+        "Plugins": {"Volume": ["local", driver]},
+        "Runtimes": {"runc": {}, runtime: {}},
+    });
+    Arc::new(Facts {
+        info,
+        ..Facts::default()
+    })
+}
+
+/// A node that every rule admits when it is the one that things are on.
+fn admitted(name: &str) -> Node {
+    let mut node = node(name, 4, 4);
+    node.labels = BTreeMap::from([
+        ("zone".into(), "eu".into()),
+        ("containerslots".into(), "3".into()),
+    ]);
+    node.facts = facts("x86_64", "nfs", "kata");
+    put(&mut node, "data", Resources::default());
+    node
+}
+
+/// Makes a node that the rule `name` alone refuses, and says in which words.
+fn refused_by(name: &str) -> (Request, Node, &'static str) {
+    let (mut request, mut bad) = (request(), admitted("bad"));
+    request.required[0].node = "bad:2375".into();
+    let text = spoil_node(name, &mut bad)
+        .or_else(|| spoil_request(name, &mut request))
+        .unwrap_or_else(|| panic!("the rule {name} has no case: which node does it alone refuse?"));
+    (request, bad, text)
+}
+
+/// Changes a node so that the rule refuses it.
+fn spoil_node(rule: &str, bad: &mut Node) -> Option<&'static str> {
+    Some(match rule {
+        "availability" => {
+            bad.orders.availability = Availability::Drain;
+            "is drained (bad, by docker node update --availability)"
+        }
+        "health" => {
+            bad.health = Health::Unhealthy {
+                since: "2026-11-24T12:03:11Z".parse().unwrap(),
+                reason: "timed out".into(),
+            };
+            "does not answer (has not answered since 2026-11-24T12:03:11Z (timed out))"
+        }
+        "plugins" => {
+            bad.facts = facts("x86_64", "other", "kata");
+            "lacks the volume driver nfs (not on bad)"
+        }
+        "platform" => {
+            bad.facts = facts("aarch64", "nfs", "kata");
+            "is of another platform than linux/amd64 (is linux/arm64)"
+        }
+        "runtime" => {
+            bad.facts = facts("x86_64", "nfs", "other");
+            "lacks the runtime kata (not on bad)"
+        }
+        "port" => {
+            bad.containers.insert(Arc::new(Container {
+                id: "c1".into(),
+                names: vec!["web".into()],
+                ports: vec![binding(80, 80, "", "tcp")],
+                ..Container::default()
+            }));
+            "has host port 80/tcp taken (by web on bad)"
+        }
+        "containerslots" => {
+            put(bad, "two", Resources::default());
+            put(bad, "three", Resources::default());
+            "has no free container slot (3 of 3 taken on bad)"
+        }
+        "constraint" => {
+            bad.labels.insert("zone".into(), "us".into());
+            "fails constraint zone==eu (bad has zone=us)"
+        }
+        "resources" => {
+            let (nano_cpus, memory_bytes) = (0, 4 * GIB - GIB / 2);
+            let resources = Resources {
+                nano_cpus,
+                memory_bytes,
+            };
+            put(bad, "hog", resources);
+            "lacks memory (asks 1 GiB, 512 MiB free on bad)"
+        }
+        _ => return None,
+    })
+}
+
+/// Changes a request so that the rule refuses the node for it.
+fn spoil_request(rule: &str, request: &mut Request) -> Option<&'static str> {
+    Some(match rule {
+        "dependency" => {
+            request.together[0].container = "gone".into();
+            "lacks the container of --volumes-from=data (not on bad)"
+        }
+        "affinity" => {
+            request.wishes.affinities = vec![Expr::parse("container==cache").unwrap()];
+            "fails affinity container==cache (not so on bad)"
+        }
+        "whitelist" => {
+            request.wishes.whitelists = vec![Expr::parse("node==good").unwrap()];
+            "fails whitelist node==good (is bad)"
+        }
+        "swarm" => {
+            request.among[0].nodes.pop();
+            "is not in the swarm-mode cluster of network wide (bad)"
+        }
+        "home" => {
+            request.required[0].node = "good:2375".into();
+            request.together.clear();
+            "is not where it has to be (network app is on good)"
+        }
+        _ => return None,
+    })
+}
+
+#[test]
+fn each_rule_refuses_a_node_alone_and_says_why() {
+    let scheduler = Scheduler::new("spread", None, Manners::Engine).unwrap();
+    for rule in scheduler.filter_names().into_iter().chain(OTHERS) {
+        let (request, bad, text) = refused_by(rule);
+        for filter in scheduler.filters.iter().filter(|f| f.name() != rule) {
+            let alone = filter.check(&request, &bad);
+            assert!(alone.is_ok(), "{rule} is not alone: {alone:?}");
+        }
+        let told = scheduler.explain(&request, &view(std::slice::from_ref(&bad)));
+        let objection = told[0].said.as_ref().unwrap_err();
+        assert_eq!(objection.filter, rule);
+        assert_eq!(objection.refusal.to_string(), text);
+        // What no node is admitted for says the same in the plural of one.
+        let refused = scheduler.place(&request, &view(&[bad])).unwrap_err();
+        let start = text.split(['(', ',']).next().unwrap();
+        let counted = format!("(1 looked at): 1 {start}");
+        assert!(refused.to_string().contains(&counted), "{refused}");
+    }
+}
+
+#[test]
+fn a_cluster_where_each_node_fails_by_another_rule_is_told_node_by_node() {
+    let scheduler = Scheduler::new("spread", None, Manners::Engine).unwrap();
+    // What the request says, and not the node, differs in the others.
+    let of_nodes = [
+        "availability",
+        "health",
+        "platform",
+        "plugins",
+        "runtime",
+        "port",
+        "containerslots",
+        "constraint",
+        "resources",
+    ];
+    let mut nodes = vec![admitted("good")];
+    let mut request = request();
+    request.required.clear();
+    request.wishes.whitelists.clear();
+    for rule in of_nodes {
+        let mut bad = refused_by(rule).1;
+        (bad.name, bad.key) = (rule.to_owned(), format!("{rule}:2375").into());
+        request.among[0].nodes.push(Arc::clone(&bad.key));
+        nodes.push(bad);
+    }
+    // Of no swarm-mode cluster.
+    nodes.push(admitted("swarm"));
+    for verdict in scheduler.explain(&request, &view(&nodes)) {
+        let refusing = verdict.said.as_ref().map_err(|o| o.filter).err();
+        let expected = (verdict.node.name != "good").then_some(verdict.node.name.as_str());
+        assert_eq!(refusing, expected);
+    }
+}
+
+#[test]
+fn a_processor_short_is_told_in_processors() {
+    let (mut request, bad, _) = refused_by("resources");
+    request.resources = Resources {
+        nano_cpus: 5 * Resources::NANO_PER_CPU,
+        memory_bytes: 0,
+    };
+    let scheduler = Scheduler::new("spread", None, Manners::Engine).unwrap();
+    let refusal = scheduler.admits(&request, &bad).unwrap_err();
+    assert_eq!(
+        refusal.to_string(),
+        "lacks CPUs (asks 5, 4 free on bad)",
+        "{refusal}"
+    );
+}
+
+/// Says in what the node `a` comes after the node `b`.
+fn behind(strategy: &str, request: &Request, a: Node, b: Node) -> (&'static str, String) {
+    let scheduler = Scheduler::new(strategy, None, Manners::Engine).unwrap();
+    let standing = |node| scheduler.verdict(request, &Arc::new(node)).said.unwrap();
+    let (a, b) = (standing(a), standing(b));
+    assert!(b.behind(&a, "a").is_none_or(|b| b.field == "order"));
+    let behind = a.behind(&b, "b").unwrap();
+    (behind.field, behind.text)
+}
+
+fn a() -> Node {
+    node("a", 4, 4)
+}
+
+fn b() -> Node {
+    node("b", 4, 4)
+}
+
+fn told(field: &'static str, text: &str) -> (&'static str, String) {
+    (field, text.to_owned())
+}
+
+#[test]
+fn why_one_node_comes_after_another_is_said_in_the_first_respect_that_counts() {
+    let none = Request::default();
+    assert_eq!(
+        behind("spread", &none, a(), b()),
+        told("order", "as good as b, which comes first by name")
+    );
+    let (mut slow, mut full) = (a(), a());
+    slow.failures = 2;
+    let since = "2026-11-24T12:03:11Z".parse().unwrap();
+    let reason = "no space left on device".to_owned();
+    full.trouble = Some(Trouble { since, reason });
+    assert_eq!(
+        behind("spread", &none, slow, b()),
+        told("health", "a last choice, as it has missed 2 probes")
+    );
+    assert_eq!(
+        behind("spread", &none, full, b()),
+        told(
+            "health",
+            "a last choice, as it has failed creates since 2026-11-24T12:03:11Z (no space left on device)"
+        )
+    );
+    let mut wishes = Request::default();
+    let parsed = ["zone==~eu", "disk==~ssd"].map(|w| Expr::parse(w).unwrap());
+    wishes.wishes.constraints = parsed.into();
+    let mut eu = b();
+    eu.labels.insert("zone".into(), "eu".into());
+    assert_eq!(
+        behind("spread", &wishes, a(), eu),
+        told(
+            "wishes",
+            "meets 0 of 2 soft wishes, b 1; not constraint:zone==~eu, constraint:disk==~ssd"
+        )
+    );
+}
+
+#[test]
+fn the_part_of_the_score_that_decides_is_said() {
+    let none = Request::default();
+    let mut busy = a();
+    put(&mut busy, "x", Resources::default());
+    assert_eq!(
+        behind("spread", &none, busy.clone(), b()),
+        told("score", "containers 1; on b 0")
+    );
+    (busy.name, busy.key) = ("b".into(), "b:2375".into());
+    assert_eq!(
+        behind("binpack", &none, a(), busy),
+        told("score", "containers 0; on b 1")
+    );
+    let both = Request {
+        resources: Resources {
+            nano_cpus: Resources::NANO_PER_CPU,
+            memory_bytes: GIB,
+        },
+        ..Request::default()
+    };
+    let mut half = a();
+    put(&mut half, "x", both.resources);
+    assert_eq!(
+        behind("spread", &both, half, b()),
+        told(
+            "score",
+            "load 100% (cpu 50%, memory 50%); on b 50% (cpu 25%, memory 25%)"
+        )
+    );
+    let mut holder = b();
+    holder.images = Arc::new(vec![Image {
+        tags: vec!["app:latest".into()],
+        ..Image::default()
+    }]);
+    let app = Request {
+        image: "app".into(),
+        ..Request::default()
+    };
+    assert_eq!(
+        behind("spread", &app, a(), holder),
+        told("image", "lacks the image, which b has")
+    );
+}
+
+proptest! {
+    #[test]
+    fn what_is_explained_is_what_is_done(
+        made in proptest::collection::vec((0i64..6, 0i64..6, 0usize..4, 0u32..2, any::<bool>(), any::<bool>(), any::<bool>()), 1..9),
+        (cpus, gib, seed, wish, hard) in (0i64..4, 0i64..4, any::<u64>(), any::<bool>(), any::<bool>()),
+        strategy in prop::sample::select(vec!["spread", "binpack", "random"]),
+    ) {
+        let nodes: Vec<Node> = made.into_iter().enumerate().map(|(i, (c, m, more, failures, up, eu, holds))| {
+            let mut n = node(&format!("n{i}"), 8, 8);
+            let resources = Resources { nano_cpus: c * Resources::NANO_PER_CPU, memory_bytes: m * GIB };
+            put(&mut n, &format!("c{i}"), resources);
+            for extra in 0..more {
+                put(&mut n, &format!("c{i}-{extra}"), Resources::default());
+            }
+            n.failures = failures;
+            if !up { n.health = Health::New; }
+            if eu { n.labels.insert("zone".into(), "eu".into()); }
+            if holds {
+                n.images = Arc::new(vec![Image { tags: vec!["app:latest".into()], ..Image::default() }]);
+            }
+            n
+        }).collect();
+        let mut request = Request {
+            image: "app".into(),
+            seed,
+            resources: Resources { nano_cpus: cpus * Resources::NANO_PER_CPU, memory_bytes: gib * GIB },
+            ..Request::default()
+        };
+        let text = if hard { "zone==eu" } else { "zone==~eu" };
+        if wish { request.wishes.constraints = vec![Expr::parse(text).unwrap()]; }
+        let scheduler = Scheduler::new(strategy, None, Manners::Engine).unwrap();
+        let view = view(&nodes);
+        let mut told = scheduler.explain(&request, &view);
+        let (placed, refused) = match scheduler.place(&request, &view) {
+            Ok(placement) => (placement.candidates, placement.refused),
+            Err(Refused::All(refused)) => (Vec::new(), refused),
+            Err(other) => return Err(TestCaseError::fail(other.to_string())),
+        };
+        let objected: Vec<_> = told.iter().filter_map(|v| Some((v.node.name.clone(), v.said.as_ref().err()?.refusal.clone()))).collect();
+        let refused: Vec<_> = refused.into_iter().map(|(node, refusal)| (node.name.clone(), refusal)).collect();
+        prop_assert_eq!(objected, refused);
+        told.retain(|v| v.said.is_ok());
+        let standing = |v: &Verdict| v.said.clone().unwrap();
+        told.sort_by(|a, b| standing(b).compare(&standing(a)));
+        let names = |nodes: &[Arc<Node>]| nodes.iter().map(|n| n.name.clone()).collect::<Vec<_>>();
+        prop_assert_eq!(told.iter().map(|v| v.node.name.clone()).collect::<Vec<_>>(), names(&placed));
+        // Of two neighbours the second is behind, and the part that is named as the reason differs.
+        for pair in told.windows(2) {
+            let (best, next) = (standing(&pair[0]), standing(&pair[1]));
+            let behind = next.behind(&best, "best").unwrap();
+            if behind.field == "score" && strategy != "random" {
+                let better = next.parts.iter().zip(&best.parts).find(|(n, b)| n.value != b.value);
+                let (next, best) = better.expect("a score that differs has a part that does");
+                prop_assert_eq!(next.value > best.value, strategy == "spread");
+                prop_assert!(behind.text.starts_with(&next.to_string()));
+            }
+        }
+        let fields: BTreeSet<_> = told.windows(2).filter_map(|p| Some(standing(&p[1]).behind(&standing(&p[0]), "b")?.field)).collect();
+        prop_assert!(fields.iter().all(|f| ["health", "wishes", "score", "image", "order"].contains(f)));
+    }
+}
