@@ -36,6 +36,8 @@ pub struct Config {
     pub overcommit: f64,
     /// How often a create that failed on one engine is tried on others.
     pub create_retry: u32,
+    /// How many decisions are kept for those who ask why.
+    pub decisions: usize,
     /// Whether answers allow scripts of any web page.
     pub cors: bool,
     /// Whether a container list that names nodes refreshes them first.

@@ -26,7 +26,8 @@
 //! **A request** is accepted ([`server`]), its path cleaned and its version read, its row found in the table of routes
 //! ([`api`]), and its handler run: answered from the view, forwarded to the owner ([`proxy`]), or placed
 //! ([`cluster::create`]): chosen on the view without a lock, reserved in a short critical section that looks at one
-//! node again, and sent to the engine outside of it.
+//! node again, and sent to the engine outside of it. What was decided is kept for a while ([`cluster::decisions`]), with
+//! the view it was decided on, and explained when somebody asks.
 
 pub mod api;
 pub mod cli;
@@ -112,7 +113,8 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         feed: feed.clone(),
     };
     tokio::spawn(cluster::members::run(discovered, watch_with, publish));
-    let cluster = cluster::Cluster::new(members, scheduler, feed);
+    let decisions = cluster::Decisions::keeping(config.decisions);
+    let cluster = cluster::Cluster::new(members, scheduler, feed, decisions);
     let api = api::Api::new(cluster, settings(&config));
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;

@@ -162,7 +162,9 @@ fn in_its_words(route: &Route, id: &str, error: Error) -> Error {
                 "Conflict: The name {name} is already assigned. You have to delete (or rename) that container to be able to assign {name} to a container again."
             ))
         }
-        Error::Cluster(E::Refused(refused)) => Error::Fault(refused.in_classics_words()),
+        Error::Cluster(E::Refused(refused) | E::Unplaced { refused, .. }) => {
+            Error::Fault(refused.in_classics_words())
+        }
         Error::Cluster(E::Unreachable { node, .. }) if own == Kind::Container => {
             Error::Fault(format!("Container {id} running on unhealthy node {node}"))
         }

@@ -4,9 +4,10 @@ use http::Method;
 
 use super::route::{self, Class, ROUTES};
 
-/// Returns method and path of each endpoint that is served.
+/// Returns method and path of each endpoint of the Engine API that is served.
 pub fn endpoints() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let served = ROUTES.iter().filter(|r| r.class != Class::Refused);
+    let of_engines = |r: &&route::Route| !matches!(r.class, Class::Refused | Class::Own);
+    let served = ROUTES.iter().filter(of_engines);
     served.map(|route| (route.method, route.path))
 }
 

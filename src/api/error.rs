@@ -251,9 +251,11 @@ fn of_cluster(error: &cluster::Error) -> StatusCode {
             }
         },
         E::NameTaken { .. } | E::NameReserved { .. } | E::Conflict(_) => StatusCode::CONFLICT,
-        E::Refused(refused) if refused.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
-        // As a name or a port that is taken: the request is right, the state does not allow it.
-        E::Refused(_) => StatusCode::CONFLICT,
+        E::Refused(refused) | E::Unplaced { refused, .. } => match refused.is_unavailable() {
+            true => StatusCode::SERVICE_UNAVAILABLE,
+            // As a name or a port that is taken: the request is right, the state does not allow it.
+            false => StatusCode::CONFLICT,
+        },
         E::Unreachable { .. } | E::Unsure { .. } | E::NoHealthyNode => {
             StatusCode::SERVICE_UNAVAILABLE
         }

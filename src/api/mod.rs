@@ -9,6 +9,7 @@ mod build;
 mod call;
 mod classic;
 pub mod container;
+mod decision;
 mod differences;
 mod endpoints;
 mod error;

@@ -9,8 +9,8 @@ use http::Method;
 
 use super::call::{Answer, Call};
 use super::{
-    build, container, exec, image, network, node, plugin, prune, route_pattern, swarm, system,
-    volume,
+    build, container, decision, exec, image, network, node, plugin, prune, route_pattern, swarm,
+    system, volume,
 };
 
 /// How an endpoint is served (reference: design §2).
@@ -32,6 +32,8 @@ pub(super) enum Class {
     Stream,
     /// Needs engines in swarm mode.
     Swarm,
+    /// Flotilla's own, which no engine has.
+    Own,
     /// Refused.
     Refused,
 }
@@ -203,4 +205,8 @@ pub(super) const ROUTES: &[Route] = &[
     row!("GET" "/configs/{}" 30 Swarm managed),
     row!("DELETE" "/configs/{}" 30 Swarm managed),
     row!("POST" "/configs/{}/update" 30 Swarm managed),
+    // Flotilla's own
+    row!("GET" "/flotilla/decisions" 24 Own decision::read::list, "where containers were placed, newest first; engines answer 404"),
+    row!("GET" "/flotilla/decisions/{}" 24 Own decision::read::inspect, "why one was placed there, node by node, by container or decision; engines answer 404"),
+    row!("POST" "/flotilla/explain" 24 Own decision::explain, "where a create would be placed, and why; creates nothing; engines answer 404"),
 ];

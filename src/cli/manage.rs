@@ -107,6 +107,14 @@ pub(super) struct Placement {
     /// to 8 engines]
     #[arg(long, value_name = "everywhere|on-demand")]
     pub(super) image_spread: Option<String>,
+    /// How many decisions are kept for `flotilla why`, at most 10000; 0 keeps none
+    #[arg(
+        long,
+        default_value = "256",
+        value_name = "COUNT",
+        allow_hyphen_values = true
+    )]
+    pub(super) decisions: String,
     /// Only swarm is known
     #[arg(
         long,

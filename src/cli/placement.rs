@@ -14,6 +14,8 @@ const FILTERS: [&str; 7] = [
     "constraint",
     "whitelist",
 ];
+/// The most decisions that can be kept.
+const DECISIONS: usize = 10_000;
 /// The share that classic gives beyond what an engine has.
 const OVERCOMMIT: f64 = 0.05;
 
@@ -47,6 +49,17 @@ impl Placement {
             }
         }
         Ok((overcommit, create_retry))
+    }
+
+    /// Returns how many decisions are kept.
+    pub(super) fn decisions(&self) -> Result<usize, Error> {
+        let count = self.decisions.parse().ok();
+        count.filter(|c| *c <= DECISIONS).ok_or_else(|| {
+            let given = &self.decisions;
+            Error::Named(format!(
+                "--decisions should be a whole number up to {DECISIONS}, \"{given}\" is not"
+            ))
+        })
     }
 
     /// Returns whether a pull goes to every engine.

@@ -46,6 +46,7 @@ pub(super) fn config(global: &Global, manage: &Manage) -> Result<Config, Error> 
         refresh_max,
         overcommit,
         create_retry,
+        decisions: manage.placement.decisions()?,
         cors: manage.listen.cors,
         refresh_on_node_filter: manage.engines.refresh_on_node_filter,
         container_name_refresh_filter: manage.engines.container_name_refresh_filter.clone(),

@@ -50,7 +50,7 @@ fn defaults_are_those_of_classic() {
     assert_eq!(config.refresh_min, Duration::from_secs(30));
     assert_eq!(config.refresh_max, Duration::from_secs(60));
     assert_eq!(config.overcommit.to_bits(), 0.05_f64.to_bits());
-    assert_eq!(config.create_retry, 0);
+    assert_eq!((config.create_retry, config.decisions), (0, 256));
     assert!(!config.cors && !config.refresh_on_node_filter);
     assert!(!config.experimental);
     assert_eq!(config.container_name_refresh_filter, "");
@@ -190,6 +190,10 @@ const WRONG: &[(&str, &str)] = &[
         "swarm.createretry can not be negative, -2 is invalid",
     ),
     (
+        "a:1 --decisions -1",
+        "--decisions should be a whole number up to 10000, \"-1\" is not",
+    ),
+    (
         "a:1 --image-spread x",
         "--image-spread should be everywhere or on-demand, \"x\" is not",
     ),
@@ -280,6 +284,15 @@ const OTHERS: &[(&str, &str)] = &[
         "discovery with zk:// is not built yet: list the engines (nodes://host:port,…) or keep them in a file (file:///path)",
     ),
     ("create x", "the `create` command takes no arguments"),
+    (
+        "explain",
+        "say what to explain: flotilla explain -- docker run …, or --json FILE",
+    ),
+    (
+        "explain -- sh -c true",
+        "only lines of the docker CLI are understood: flotilla explain -- docker run …",
+    ),
+    ("why -H udp://x:1", "unsupported protocol: \"udp\""),
     (
         "--log-level loud list a:1",
         "unknown log level \"loud\": use debug, info, warn, error, fatal or panic",

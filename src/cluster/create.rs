@@ -9,15 +9,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request as HttpRequest, StatusCode, header};
 
+use super::choose::{Trace, choose};
+use super::decision::Id;
 use super::endpoints::Split;
-use super::reservation::{Lost, Reservation};
+use super::reservation::Reservation;
 use super::spec::{Aliases, Spec};
-use super::supply::{Supply, Wanted};
-use super::{Cluster, Error, Members, bring, naming, settle};
+use super::supply::Wanted;
+use super::{Cluster, Error, bring, naming, settle};
 use crate::engine::{self, Engine, Refresh};
 use crate::model::raw::Object;
-use crate::model::{ClusterView, Container, Node, SWARM_ID_LABEL};
+use crate::model::{Container, Node, SWARM_ID_LABEL};
 use crate::net::body;
+use crate::scheduler::explain;
 
 /// How long an engine may take for a create before its outcome counts as unknown.
 const CREATE_DEADLINE: Duration = Duration::from_secs(20);
@@ -43,6 +46,24 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+impl Answer {
+    /// Returns the ID of the container that was made.
+    pub(super) fn container(&self) -> Option<String> {
+        #[derive(serde::Deserialize)]
+        struct Created {
+            #[serde(rename = "Id")]
+            id: String,
+        }
+        let created = (self.status == StatusCode::CREATED).then_some(&self.body)?;
+        Some(serde_json::from_slice::<Created>(created).ok()?.id)
+    }
+
+    /// Returns the words of an engine's refusal.
+    pub(super) fn message(&self) -> String {
+        engine::client::message(&self.body)
+    }
+}
+
 /// A create as it goes to whichever engine is chosen.
 #[derive(Debug)]
 pub struct Create {
@@ -66,13 +87,19 @@ pub struct Create {
 /// # Errors
 /// The name is taken, no node admits it, or the chosen engine failed.
 pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
-    let mut unreachable: Vec<Arc<str>> = Vec::new();
+    let mut trace = Trace::new(&cluster);
+    let ended = placed(&cluster, create, &mut trace).await;
+    trace.end(&cluster, ended)
+}
+
+/// Tries one node after the other until one has the container.
+async fn placed(cluster: &Cluster, create: Create, trace: &mut Trace) -> Result<Answer, Error> {
     let (mut last, mut retries) = (None, create.retries);
     let mut notes: Vec<String> = Vec::new();
     for round in 0..ROUNDS {
         let members = cluster.members();
         let best = round < BEST_ROUNDS;
-        let chosen = choose(&cluster, &members, &create, &unreachable, best);
+        let chosen = choose(cluster, &members, &create, best, trace);
         let (node, needed, reservation) = match chosen {
             Ok(Some(chosen)) => (chosen.node, chosen.supply, chosen.reservation),
             // Lost to others on every node: look again at what is left.
@@ -83,18 +110,17 @@ pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
         let Some(engine) = members.engine(&node.key).cloned() else {
             continue;
         };
-        let brought = bring::all(&cluster, (&node, &engine), &create, needed).await;
+        let brought = bring::all(cluster, (&node, &engine), &create, needed).await;
         if let Err(bring::Failed { error, is_nowhere }) = brought {
             if is_nowhere && retries == 0 {
                 return Err(error);
             }
             retries -= u32::from(is_nowhere);
-            unreachable.push(Arc::clone(&node.key));
             notes.push(error.to_string());
-            last = Some(error);
+            last = Some(trace.pass_over(&node, error));
             continue;
         }
-        match bind(&cluster, &engine, &create).await {
+        match bind(cluster, &engine, &create).await {
             // The engine says that it did not create it: another may.
             Ok(answer) if answer.status.is_server_error() => {
                 let lacks = engine::exhausted(&engine::client::message(&answer.body));
@@ -102,26 +128,26 @@ pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
                     // The machine's fault, not the request's: always worth another.
                     Some(lacks) => engine.created(Err(lacks.to_owned())),
                     None if retries > 0 => retries -= 1,
-                    None => return finish(&cluster, &engine, &create, reservation, answer).await,
+                    None => return finish(cluster, &engine, &create, reservation, answer).await,
                 }
-                unreachable.push(Arc::clone(&node.key));
-                last = Some(refused(&cluster, &engine, &create, &answer).await);
+                let error = refused(cluster, &engine, &create, &answer).await;
+                last = Some(trace.pass_over(&node, error));
             }
             Ok(answer) => {
                 if node.trouble.is_some() && answer.status.is_success() {
                     engine.created(Ok(()));
                 }
+                notes.extend(unmet(cluster, &create, &node, trace.id));
                 let answer = with_warnings(answer, &notes);
-                return finish(&cluster, &engine, &create, reservation, answer).await;
+                return finish(cluster, &engine, &create, reservation, answer).await;
             }
             Err(error) if error.is_unsent() => {
                 engine.suspect();
-                unreachable.push(Arc::clone(&node.key));
-                last = Some(Error::Engine(error));
+                last = Some(trace.pass_over(&node, Error::Engine(error)));
             }
             Err(error) => {
                 engine.suspect();
-                return settled(&cluster, &node, engine, reservation, create, error).await;
+                return settled(cluster, &node, engine, reservation, create, error).await;
             }
         }
     }
@@ -130,7 +156,21 @@ pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
     }))
 }
 
-/// Adds what went wrong on the way to the `Warnings` of a create that worked in the end.
+/// Says which soft wishes the node of a container does not meet; classic said nothing.
+fn unmet(cluster: &Cluster, create: &Create, node: &Node, decision: Option<Id>) -> Vec<String> {
+    if cluster.manners().is_classic() {
+        return Vec::new();
+    }
+    let wishes = explain::wishes(&create.spec.request, node).into_iter();
+    let hint = decision.map_or_else(String::new, |id| format!(" (flotilla why {id})"));
+    let told = wishes.filter(|w| !w.met).map(|wish| {
+        let (wish, node) = (wish.text, &node.name);
+        format!("soft wish {wish} is not met by {node}{hint}")
+    });
+    told.collect()
+}
+
+/// Adds what went wrong on the way, and wishes that are not met, to the `Warnings` of a create that worked in the end.
 fn with_warnings(mut answer: Answer, notes: &[String]) -> Answer {
     if notes.is_empty() || !answer.status.is_success() {
         return answer;
@@ -159,65 +199,6 @@ async fn refused(cluster: &Cluster, engine: &Engine, create: &Create, answer: &A
         status: answer.status,
         message: engine::client::message(&answer.body),
     })
-}
-
-/// A node, what it still needs, and the promise that it is ours.
-struct Chosen {
-    node: Arc<Node>,
-    supply: Supply,
-    reservation: Reservation,
-}
-
-/// Picks and reserves a node; `None` when every candidate was lost to another create in the meantime, or, with `best`,
-/// when the one that was chosen is no longer as good a place.
-fn choose(
-    cluster: &Cluster,
-    members: &Members,
-    create: &Create,
-    unreachable: &[Arc<str>],
-    best: bool,
-) -> Result<Option<Chosen>, Error> {
-    let request = cluster.reservations().homed(members, &create.spec.request);
-    let request = &*request;
-    if let Some(name) = &request.name {
-        // Said before any complaint about room, as an engine does.
-        cluster.reservations().check_name(cluster, name)?;
-    }
-    let reserved = cluster.reservations();
-    let nodes = members.view.nodes().iter();
-    let nodes = nodes.filter(|n| !unreachable.contains(&n.key));
-    let view = ClusterView::new(nodes.map(|n| reserved.ahead(n, request)).collect());
-    let placement = cluster
-        .scheduler()
-        .place(request, &view)
-        .map_err(Error::Refused)?;
-    let wanted = Wanted::new(members, &request.image);
-    let candidates = placement.candidates.iter();
-    let mut candidates: Vec<_> = candidates.map(|n| (n, wanted.on(n))).collect();
-    // Stable: where the image may not come to, only if there is no other place.
-    candidates.sort_by_key(|(_, supply)| match supply {
-        Supply::Here | Supply::Copy(_) => 0,
-        Supply::Pull => 1,
-        Supply::Nowhere => 2,
-    });
-    for (node, supply) in candidates {
-        let stand_in = Arc::clone(&create.spec.stand_in);
-        let rank = best.then(|| cluster.scheduler().rank(request, node));
-        match reserved.reserve(cluster, request, node, stand_in, rank) {
-            Ok(reservation) => {
-                tracing::debug!(node = %node.name, name = ?request.name, "placed");
-                return Ok(Some(Chosen {
-                    node: Arc::clone(node),
-                    supply,
-                    reservation,
-                }));
-            }
-            Err(Lost::Name(error)) => return Err(error),
-            Err(Lost::Node) => {}
-            Err(Lost::Rank | Lost::Home) => return Ok(None),
-        }
-    }
-    Ok(None)
 }
 
 /// Sends the create and reads the answer.
@@ -330,14 +311,7 @@ async fn finish(
     mut reservation: Reservation,
     answer: Answer,
 ) -> Result<Answer, Error> {
-    #[derive(serde::Deserialize)]
-    struct Created {
-        #[serde(rename = "Id")]
-        id: String,
-    }
-    if answer.status == StatusCode::CREATED
-        && let Ok(Created { id }) = serde_json::from_slice(&answer.body)
-    {
+    if let Some(id) = answer.container() {
         let completed = complete(engine, create, &id).await;
         if show(cluster, engine, &id).await {
             naming::settle(cluster, engine, &id, &mut reservation).await;

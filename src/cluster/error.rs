@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::decision::Id;
 use crate::engine;
 use crate::model::{image, reference};
 use crate::scheduler::Refused;
@@ -102,6 +103,14 @@ pub enum Error {
     /// No node may take the container.
     #[error("{0}")]
     Refused(Refused),
+    /// No node may take the container, and why is kept.
+    #[error("{refused} (flotilla why {decision})")]
+    Unplaced {
+        /// The reasons, counted.
+        refused: Refused,
+        /// What explains them node by node.
+        decision: Id,
+    },
     /// Wishes or references exclude each other.
     #[error("{0}")]
     Conflict(String),

@@ -7,11 +7,15 @@ pub mod absent;
 pub mod alike;
 mod bring;
 pub mod builds;
+pub mod choose;
 pub mod create;
+pub mod decision;
+pub mod decisions;
 mod endpoints;
 pub mod error;
 pub mod events;
 pub mod execs;
+pub mod explain;
 pub mod flight;
 pub mod members;
 mod naming;
@@ -31,6 +35,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub use decisions::Decisions;
 pub use error::Error;
 pub use members::Members;
 
@@ -52,13 +57,19 @@ pub struct Cluster {
     execs: execs::Execs,
     builds: builds::Builds,
     transfers: transfer::Transfers,
+    decisions: Decisions,
     feed: Feed,
     started: Instant,
 }
 
 impl Cluster {
     /// Makes the cluster over a published membership.
-    pub fn new(members: watch::Receiver<Arc<Members>>, scheduler: Scheduler, feed: Feed) -> Self {
+    pub fn new(
+        members: watch::Receiver<Arc<Members>>,
+        scheduler: Scheduler,
+        feed: Feed,
+        decisions: Decisions,
+    ) -> Self {
         Self {
             members,
             scheduler: Arc::new(scheduler),
@@ -66,6 +77,7 @@ impl Cluster {
             execs: execs::Execs::default(),
             builds: builds::Builds::default(),
             transfers: transfer::Transfers::default(),
+            decisions,
             feed,
             started: Instant::now(),
         }
@@ -116,6 +128,11 @@ impl Cluster {
     /// Returns the images on their way.
     pub fn transfers(&self) -> &transfer::Transfers {
         &self.transfers
+    }
+
+    /// Returns the last decisions.
+    pub fn decisions(&self) -> &Decisions {
+        &self.decisions
     }
 
     /// Returns where the events of all engines go.

@@ -2,7 +2,6 @@
 //!
 //! Invariant: the lock is private, held for a check of one node and one name, and never across an await.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -34,15 +33,19 @@ pub struct Reservation {
 }
 
 /// Why a node could not be reserved.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Lost {
     /// The name is taken: no other node helps.
+    #[error(transparent)]
     Name(Error),
     /// The node no longer admits the request: another may.
+    #[error("was taken by others meanwhile")]
     Node,
     /// The node is a worse place than it was when it was chosen: another may be better now.
+    #[error("became a worse place meanwhile, so all nodes were looked at again")]
     Rank,
     /// A volume that it makes has got its home on another node.
+    #[error("lost a new volume to another node meanwhile, so all nodes were looked at again")]
     Home,
 }
 
@@ -61,15 +64,16 @@ impl Reservations {
     }
 
     /// Returns the request, bound to the homes that its new volumes have got since it was read, or are about to get.
-    pub fn homed<'r>(&self, members: &Members, request: &'r Request) -> Cow<'r, Request> {
-        let mut request = Cow::Borrowed(request);
+    pub fn homed(&self, members: &Members, request: &Arc<Request>) -> Arc<Request> {
+        let mut request = Arc::clone(request);
         let held = self.lock();
         for volume in &request.new_volumes.clone() {
             if let Some(node) = held.home(members, volume) {
                 let name = members.view.by_key(&node);
                 let name = name.map_or(&*node, |n| n.name.as_str());
                 let reason = format!("volume {volume} is on {name}");
-                request.to_mut().required.push(Required { node, reason });
+                let request = Arc::make_mut(&mut request);
+                request.required.push(Required { node, reason });
             }
         }
         request

@@ -3,6 +3,7 @@
 use tokio::sync::watch;
 
 use super::*;
+use crate::cluster::Decisions;
 use crate::engine::Feed;
 use crate::model::{ClusterView, Health, Manners, SWARM_ID_LABEL};
 use crate::scheduler::Scheduler;
@@ -35,7 +36,7 @@ fn cluster_of(called_calm: &[(&str, &str)]) -> Cluster {
     };
     let (_, members) = watch::channel(Arc::new(members));
     let scheduler = Scheduler::new("spread", None, Manners::Engine).unwrap();
-    Cluster::new(members, scheduler, Feed::new(1))
+    Cluster::new(members, scheduler, Feed::new(1), Decisions::default())
 }
 
 /// Reserves a place for a create that is under way, as its container's identity says.

@@ -101,17 +101,27 @@ pub fn image_holders<'a>(
     members: &'a Members,
     reference: &str,
 ) -> Vec<(&'a Arc<Node>, &'a Engine, &'a Image)> {
-    let named: Vec<_> = members
-        .healthy()
-        .filter_map(|(n, e)| Some((n, e, n.images.iter().find(|i| i.has_name(reference))?)))
-        .collect();
-    if !named.is_empty() {
-        return named;
+    let healthy: Vec<_> = members.healthy().collect();
+    holders(&healthy, reference)
+}
+
+/// Finds those of some nodes that hold an image, by name or, if none has one of that name, by ID; with whatever comes
+/// along with a node.
+pub fn holders<'a, E: Copy>(
+    nodes: &[(&'a Arc<Node>, E)],
+    reference: &str,
+) -> Vec<(&'a Arc<Node>, E, &'a Image)> {
+    let held = |has: &dyn Fn(&&Image) -> bool| -> Vec<_> {
+        let nodes = nodes.iter();
+        nodes
+            .filter_map(|&(n, e)| Some((n, e, n.images.iter().find(|i| has(i))?)))
+            .collect()
+    };
+    let named = held(&|image| image.has_name(reference));
+    match named.is_empty() {
+        true => held(&|image| image.has_id(reference)),
+        false => named,
     }
-    members
-        .healthy()
-        .filter_map(|(n, e)| Some((n, e, n.images.iter().find(|i| i.has_id(reference))?)))
-        .collect()
 }
 
 /// Finds the image that one reference means for everybody; see [`meant`].
@@ -140,10 +150,10 @@ pub fn image_away(members: &Members, reference: &str, holds: impl Fn(&Node) -> b
 }
 
 /// Chooses among the images of one name; see [`alike::meant`].
-pub fn meant<'a>(
-    holders: &[(&'a Arc<Node>, &'a Engine, &'a Image)],
+pub fn meant<'a, E: Copy>(
+    holders: &[(&'a Arc<Node>, E, &'a Image)],
     reference: &str,
-) -> Option<(&'a Arc<Node>, &'a Engine, &'a Image)> {
+) -> Option<(&'a Arc<Node>, E, &'a Image)> {
     let images = holders.iter().map(|(node, _, image)| (&***node, *image));
     let images: Vec<_> = images.collect();
     holders.get(alike::meant(&images, reference)?).copied()

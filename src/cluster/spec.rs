@@ -23,7 +23,7 @@ pub type Aliases = BTreeMap<String, String>;
 #[derive(Debug)]
 pub struct Spec {
     /// What it asks of a node.
-    pub request: Request,
+    pub request: Arc<Request>,
     /// The body for an engine, but for classic's CPUs; see [`Spec::body_for`].
     body: Bytes,
     /// Whole CPUs that an engine is to be told as shares of what it has; 0 for none.
@@ -110,7 +110,7 @@ impl Spec {
         }
         top.set_folded("Labels", serde_json::to_string(&all_labels)?);
         Ok(Self {
-            request,
+            request: Arc::new(request),
             body: top.to_json().into(),
             whole_cpus: match manners {
                 Manners::Engine => 0,
@@ -130,7 +130,7 @@ impl Spec {
             let mut nodes = members.view.nodes().iter();
             nodes.any(|n| Platform::of_engine(&n.facts.info).is_some_and(|own| own.runs(wanted)))
         };
-        self.request.platform = wanted.filter(is_there);
+        Arc::make_mut(&mut self.request).platform = wanted.filter(is_there);
     }
 
     /// Returns the body for an engine of so many CPUs: wishes taken out of the environment, identity added, node

@@ -11,7 +11,7 @@ use super::alike::{Bearers, Store, are_same};
 use super::{Members, resolve};
 use crate::engine::Engine;
 use crate::model::image::is_digest;
-use crate::model::{Image, Node};
+use crate::model::{ClusterView, Image, Node};
 
 /// Where a node gets an image from.
 #[derive(Clone, Debug)]
@@ -24,6 +24,17 @@ pub enum Supply {
     Pull,
     /// No node has it.
     Nowhere,
+}
+
+impl Supply {
+    /// Returns how it ranks: where an image may not come to is the last choice.
+    pub fn order(&self) -> u8 {
+        match self {
+            Self::Here | Self::Copy(_) => 0,
+            Self::Pull => 1,
+            Self::Nowhere => 2,
+        }
+    }
 }
 
 /// An image on the node that gives it.
@@ -60,26 +71,80 @@ impl Source {
 }
 
 /// An image and where it is.
-type Held<'a> = (&'a Arc<Node>, &'a Engine, &'a Image);
+type Held<'a, E> = (&'a Arc<Node>, E, &'a Image);
 
-/// What one create needs, looked up once for all nodes.
+/// What one create needs, looked up once for all nodes; without the engines behind them where nothing is moved.
 #[derive(Debug)]
-pub struct Wanted<'a> {
+pub struct Wanted<'a, E = &'a Engine> {
     reference: &'a str,
     /// Who has the image under its name or an ID.
     bearers: Bearers<'a>,
     /// What is meant on nodes of each platform: what was built for another machine is of no use.
-    meant: HashMap<(&'a str, &'a str), Held<'a>>,
+    meant: HashMap<(&'a str, &'a str), Held<'a, E>>,
     /// Whether some node knows it by a name.
     is_named: bool,
+}
+
+/// Where a node gets an image from, as far as a picture tells.
+#[derive(Clone, Copy, Debug)]
+pub enum Way<'a, E> {
+    /// It has it.
+    Here,
+    /// Another node has it and can give it.
+    Copy(Held<'a, E>),
+    /// It has to come from a registry.
+    Pull,
+    /// No node has it.
+    Nowhere,
+}
+
+impl<'a> Wanted<'a, ()> {
+    /// Looks up who has the image in a picture.
+    pub fn of_view(view: &'a ClusterView, reference: &'a str) -> Self {
+        let nodes: Vec<_> = view.healthy().map(|node| (node, ())).collect();
+        Self::of(&resolve::holders(&nodes, reference), reference)
+    }
 }
 
 impl<'a> Wanted<'a> {
     /// Looks up who has the image.
     pub fn new(members: &'a Members, reference: &'a str) -> Self {
-        let holders = resolve::image_holders(members, reference);
-        let mut by_platform: HashMap<_, Vec<Held<'a>>> = HashMap::new();
-        for held in &holders {
+        Self::of(&resolve::image_holders(members, reference), reference)
+    }
+
+    /// Returns what `node` gets the image from where another node has to give it.
+    pub fn copy_to(&self, node: &Node) -> Option<Box<Source>> {
+        match self.on(node) {
+            Supply::Copy(source) => Some(source),
+            Supply::Here | Supply::Pull | Supply::Nowhere => None,
+        }
+    }
+
+    /// Tells where `node` gets the image from.
+    pub fn on(&self, node: &Node) -> Supply {
+        let (giver, engine, image) = match self.way(node) {
+            Way::Here => return Supply::Here,
+            Way::Pull => return Supply::Pull,
+            Way::Nowhere => return Supply::Nowhere,
+            Way::Copy(held) => held,
+        };
+        let name = image.tag(self.reference).unwrap_or(&image.id).to_owned();
+        Supply::Copy(Box::new(Source {
+            node: giver.name.clone(),
+            engine: engine.clone(),
+            image: image.clone(),
+            name,
+            moved_at: image.moved_at(self.reference),
+            store: Store::of(giver),
+        }))
+    }
+}
+
+impl<'a, E: Copy> Wanted<'a, E> {
+    /// Sorts who has the image.
+    fn of(holders: &[Held<'a, E>], reference: &'a str) -> Self {
+        let mut by_platform: HashMap<_, Vec<Held<'a, E>>> = HashMap::new();
+        for held in holders {
             by_platform.entry(platform(held.0)).or_default().push(*held);
         }
         let meant = by_platform.into_iter();
@@ -103,43 +168,35 @@ impl<'a> Wanted<'a> {
         own.find(|own| self.bearers.include(node, own))
     }
 
-    /// Returns what `node` gets the image from where another node has to give it.
-    pub fn copy_to(&self, node: &Node) -> Option<Box<Source>> {
-        match self.on(node) {
-            Supply::Copy(source) => Some(source),
-            Supply::Here | Supply::Pull | Supply::Nowhere => None,
-        }
-    }
-
-    /// Tells where `node` gets the image from.
-    pub fn on(&self, node: &Node) -> Supply {
+    /// Tells which way the image comes to `node`.
+    pub fn way(&self, node: &Node) -> Way<'a, E> {
         let own = node.image(self.reference).or_else(|| self.alias(node));
         if is_digest(self.reference) {
             return match (own, self.meant.is_empty()) {
-                (Some(_), _) => Supply::Here,
-                (None, true) => Supply::Nowhere,
-                (None, false) => Supply::Pull,
+                (Some(_), _) => Way::Here,
+                (None, true) => Way::Nowhere,
+                (None, false) => Way::Pull,
             };
         }
-        let Some((giver, engine, image)) = self.meant.get(&platform(node)).copied() else {
-            return if own.is_some() {
-                Supply::Here
-            } else {
-                Supply::Nowhere
-            };
-        };
-        if own.is_some_and(|own| are_same((node, own), (giver, image))) {
-            return Supply::Here;
+        match (self.meant.get(&platform(node)).copied(), own) {
+            (None, Some(_)) => Way::Here,
+            (None, None) => Way::Nowhere,
+            (Some((giver, _, image)), Some(own)) if are_same((node, own), (giver, image)) => {
+                Way::Here
+            }
+            (Some(held), _) => Way::Copy(held),
         }
-        let name = image.tag(self.reference).unwrap_or(&image.id).to_owned();
-        Supply::Copy(Box::new(Source {
-            node: giver.name.clone(),
-            engine: engine.clone(),
-            image: image.clone(),
-            name,
-            moved_at: image.moved_at(self.reference),
-            store: Store::of(giver),
-        }))
+    }
+}
+
+impl<E> Way<'_, E> {
+    /// Returns how it ranks, as [`Supply::order`].
+    pub fn order(&self) -> u8 {
+        match self {
+            Self::Here | Self::Copy(_) => 0,
+            Self::Pull => 1,
+            Self::Nowhere => 2,
+        }
     }
 }
 

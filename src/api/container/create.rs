@@ -8,7 +8,23 @@ use crate::cluster::create::{Create, create as place};
 use crate::cluster::spec::Spec;
 
 /// Creates a container on the node that placement chooses.
-pub(in crate::api) async fn create(mut call: Call) -> Answer {
+pub(in crate::api) async fn create(call: Call) -> Answer {
+    let cluster = call.api.cluster.clone();
+    let create = read(call).await?;
+    // Runs to its end even when the client goes away: half a create is worse than one that nobody waits for.
+    let running = tokio::spawn(async move {
+        // What a tunnel has just built is in no list yet.
+        cluster.after_tunnels().await;
+        place(cluster, create).await
+    });
+    let answer = running
+        .await
+        .map_err(|e| Error::Internal(e.to_string()))??;
+    Ok(whole(answer.status, answer.headers, answer.body))
+}
+
+/// Reads the create that a call asks for.
+pub(in crate::api) async fn read(mut call: Call) -> Result<Create, Error> {
     check_type(&call.head.headers)?;
     let body = call.read_body().await?;
     let name = Some(call.query.text("name")).filter(|n| !n.is_empty());
@@ -23,24 +39,13 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
     for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT] {
         headers.remove(name);
     }
-    let create = Create {
+    Ok(Create {
         spec,
         query,
         headers,
         retries: call.api.settings.create_retry,
         api: call.version,
-    };
-    // Runs to its end even when the client goes away: half a create is worse than one that nobody waits for.
-    let cluster = call.api.cluster.clone();
-    let running = tokio::spawn(async move {
-        // What a tunnel has just built is in no list yet.
-        cluster.after_tunnels().await;
-        place(cluster, create).await
-    });
-    let answer = running
-        .await
-        .map_err(|e| Error::Internal(e.to_string()))??;
-    Ok(whole(answer.status, answer.headers, answer.body))
+    })
 }
 
 /// Demands JSON, in the engine's words.

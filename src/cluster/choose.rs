@@ -1,0 +1,217 @@
+//! Choosing: which nodes can take a container, best first, and which of them is reserved for it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::create::{Answer, Create};
+use super::decision::{Decision, Id, Outcome, Step};
+use super::reservation::{Lost, Reservation};
+use super::supply::{Supply, Wanted};
+use super::{Cluster, Error, Members};
+use crate::model::{ClusterView, Node};
+use crate::scheduler::Request;
+
+/// A node, what it still needs, and the promise that it is ours.
+pub(super) struct Chosen {
+    pub(super) node: Arc<Node>,
+    pub(super) supply: Supply,
+    pub(super) reservation: Reservation,
+}
+
+/// A create on its way to being a decision.
+#[derive(Debug)]
+pub(super) struct Trace {
+    /// Its number; `None` when decisions are not kept.
+    pub(super) id: Option<Id>,
+    /// What was last asked, and the picture that it was asked of.
+    look: Option<(Arc<Request>, Arc<ClusterView>)>,
+    node: Option<Arc<Node>>,
+    /// The nodes, by key, that turned out not to do it.
+    passed_over: Vec<Arc<str>>,
+    steps: Vec<Step>,
+    more_steps: usize,
+}
+
+impl Trace {
+    /// Starts one.
+    pub(super) fn new(cluster: &Cluster) -> Self {
+        Self {
+            id: cluster.decisions().number(),
+            look: None,
+            node: None,
+            passed_over: Vec::new(),
+            steps: Vec::new(),
+            more_steps: 0,
+        }
+    }
+
+    /// Notes what happened to a node.
+    pub(super) fn step(&mut self, node: &Node, what: impl FnOnce() -> String) {
+        if self.id.is_some() {
+            let step = Step {
+                key: Arc::clone(&node.key),
+                node: node.name.clone(),
+                what: what(),
+            };
+            step.add(&mut self.steps, &mut self.more_steps);
+        }
+    }
+
+    /// Notes that the node will not do, and why; gives the reason back.
+    pub(super) fn pass_over(&mut self, node: &Node, why: Error) -> Error {
+        self.step(node, || why.to_string());
+        self.passed_over.push(Arc::clone(&node.key));
+        self.node = None;
+        why
+    }
+
+    /// Keeps the decision, if one came to be: it did when nodes were looked at.
+    fn keep(self, cluster: &Cluster, outcome: Outcome) -> Option<Arc<Decision>> {
+        let (request, picture) = self.look?;
+        let decision = Arc::new(Decision {
+            id: self.id?,
+            at: Timestamp::now(),
+            request,
+            node: self.node,
+            passed_over: self.passed_over,
+            steps: self.steps,
+            more_steps: self.more_steps,
+            outcome,
+        });
+        cluster.decisions().push(Arc::clone(&decision), picture);
+        Some(decision)
+    }
+
+    /// Keeps how a create ended; the error of one that no node admits says how to ask why.
+    pub(super) fn end(
+        mut self,
+        cluster: &Cluster,
+        ended: Result<Answer, Error>,
+    ) -> Result<Answer, Error> {
+        let outcome = match &ended {
+            Ok(answer) => match answer.container() {
+                Some(container) => Outcome::Placed { container },
+                None => Outcome::Failed(answer.message()),
+            },
+            Err(error @ Error::Refused(_)) => {
+                self.node = None;
+                Outcome::Refused(error.to_string())
+            }
+            Err(error) => Outcome::Failed(error.to_string()),
+        };
+        let kept = self.keep(cluster, outcome);
+        ended.map_err(|error| match (error, kept) {
+            (Error::Refused(refused), Some(decision)) => Error::Unplaced {
+                refused,
+                decision: decision.id,
+            },
+            (error, _) => error,
+        })
+    }
+}
+
+/// Who can take a container, best first, and what each of them needs.
+struct Ranked {
+    request: Arc<Request>,
+    candidates: Vec<(Arc<Node>, Supply)>,
+}
+
+/// Ranks the nodes that can take a container, but for those that turned out not to.
+fn rank(
+    cluster: &Cluster,
+    members: &Members,
+    create: &Create,
+    trace: &mut Trace,
+) -> Result<Ranked, Error> {
+    let reserved = cluster.reservations();
+    let request = reserved.homed(members, &create.spec.request);
+    if let Some(name) = &request.name {
+        // Said before any complaint about room, as an engine does.
+        reserved.check_name(cluster, name)?;
+    }
+    let nodes = members.view.nodes().iter();
+    let nodes = nodes.map(|n| reserved.ahead(n, &request));
+    let picture = Arc::new(ClusterView::new(nodes.collect()));
+    trace.look = Some((Arc::clone(&request), Arc::clone(&picture)));
+    trace.node = None;
+    let placement = match trace.passed_over.as_slice() {
+        [] => cluster.scheduler().place(&request, &picture),
+        gone => {
+            let left = picture.nodes().iter().filter(|n| !gone.contains(&n.key));
+            let left = ClusterView::new(left.cloned().collect());
+            cluster.scheduler().place(&request, &left)
+        }
+    };
+    let wanted = Wanted::new(members, &request.image);
+    let candidates = placement.map_err(Error::Refused)?.candidates.into_iter();
+    let mut candidates: Vec<_> = candidates
+        .map(|n| {
+            let supply = wanted.on(&n);
+            (n, supply)
+        })
+        .collect();
+    // Stable: where the image may not come to, only if there is no other place.
+    candidates.sort_by_key(|(_, supply)| supply.order());
+    Ok(Ranked {
+        request,
+        candidates,
+    })
+}
+
+/// Picks and reserves a node; `None` when every candidate was lost to another create in the meantime, or, with `best`,
+/// when the one that was chosen is no longer as good a place.
+pub(super) fn choose(
+    cluster: &Cluster,
+    members: &Members,
+    create: &Create,
+    best: bool,
+    trace: &mut Trace,
+) -> Result<Option<Chosen>, Error> {
+    let ranked = rank(cluster, members, create, trace)?;
+    let request = &*ranked.request;
+    for (node, supply) in ranked.candidates {
+        let stand_in = Arc::clone(&create.spec.stand_in);
+        let rank = best.then(|| cluster.scheduler().rank(request, &node));
+        let reserved = cluster.reservations();
+        let lost = match reserved.reserve(cluster, request, &node, stand_in, rank) {
+            Ok(reservation) => {
+                tracing::debug!(node = %node.name, name = ?request.name, "placed");
+                trace.node = Some(Arc::clone(&node));
+                return Ok(Some(Chosen {
+                    node,
+                    supply,
+                    reservation,
+                }));
+            }
+            Err(Lost::Name(error)) => return Err(error),
+            Err(lost) => lost,
+        };
+        trace.step(&node, || lost.to_string());
+        if matches!(lost, Lost::Rank | Lost::Home) {
+            return Ok(None);
+        }
+    }
+    Ok(None)
+}
+
+/// Decides where a container would go, and creates nothing.
+///
+/// # Errors
+/// The name is taken, or decisions are not kept.
+pub fn explain(cluster: &Cluster, create: &Create) -> Result<Arc<Decision>, Error> {
+    let mut trace = Trace::new(cluster);
+    let ranked = rank(cluster, &cluster.members(), create, &mut trace);
+    let outcome = match ranked {
+        Ok(ranked) => {
+            trace.node = ranked.candidates.into_iter().next().map(|(node, _)| node);
+            Outcome::Explained
+        }
+        Err(error @ Error::Refused(_)) => Outcome::Refused(error.to_string()),
+        Err(error) => return Err(error),
+    };
+    let kept = trace.keep(cluster, outcome);
+    kept.ok_or_else(|| {
+        Error::Conflict("decisions are not kept (--decisions 0), so none is explained".to_owned())
+    })
+}
