@@ -4,8 +4,10 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use super::certs::Certs;
+use super::explain::Explain;
 use super::manage::Manage;
 use super::overlay::Overlay;
+use super::why::Why;
 
 /// One Docker endpoint for many engines.
 #[derive(Debug, Parser)]
@@ -72,6 +74,10 @@ pub(super) enum Command {
     Certs(Certs),
     /// Join the engines so that networks reach over hosts, or undo that
     Overlay(Overlay),
+    /// Say why a container is on its node, or why no node can take it
+    Why(Why),
+    /// Say where a container would go, and why; nothing is created
+    Explain(Box<Explain>),
     /// Print docs/differences.md, generated from the table of routes
     #[command(hide = true)]
     Differences,

@@ -11,12 +11,17 @@ mod args;
 mod certs;
 mod duration;
 mod error;
+mod explain;
 mod manage;
 mod overlay;
 mod placement;
+mod rehearsal;
+mod remote;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod told;
+mod why;
 
 pub use args::Cli;
 pub use error::{DurationError, Error};
@@ -72,6 +77,8 @@ impl Cli {
             Command::Join(join) => Err(join.refuse()),
             Command::Certs(certs) => certs.run(),
             Command::Overlay(overlay) => Box::pin(overlay.run()).await,
+            Command::Why(why) => why.run().await,
+            Command::Explain(explain) => Box::pin(explain.run()).await,
             Command::Differences => {
                 // Nobody is left to tell when stdout is closed.
                 let _ = write!(std::io::stdout(), "{}", crate::api::differences());

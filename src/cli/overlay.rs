@@ -3,21 +3,17 @@
 //! Everything goes through the Docker API of a running Flotilla, as a client's calls do.
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Error;
+use super::remote::Remote;
 use crate::engine::backoff::Backoff;
 use crate::engine::{self, Client};
-use crate::net::addr::Addr;
-use crate::net::dial::Dialer;
-use crate::net::tls::{ClientTls, Files};
 
 /// How long one call may take: engines join one after the other.
 const DEADLINE: Duration = Duration::from_secs(600);
@@ -25,8 +21,6 @@ const DEADLINE: Duration = Duration::from_secs(600);
 const MANAGERS: usize = 3;
 /// How long it may take until engines that were made managers are.
 const PROMOTED: Duration = Duration::from_secs(60);
-/// How long a connection may take.
-const DIAL: Duration = Duration::from_secs(10);
 
 /// Flags of `flotilla overlay`.
 #[derive(Args, Debug)]
@@ -36,28 +30,8 @@ const DIAL: Duration = Duration::from_secs(10);
 pub(super) struct Overlay {
     #[command(subcommand)]
     what: What,
-    /// The running Flotilla: tcp://HOST:PORT or unix:///PATH
-    #[arg(
-        long,
-        short = 'H',
-        global = true,
-        env = "DOCKER_HOST",
-        hide_env_values = true,
-        default_value = "tcp://127.0.0.1:2375"
-    )]
-    host: String,
-    /// Use TLS and check Flotilla's certificate
-    #[arg(long, global = true, env = "DOCKER_TLS_VERIFY", hide_env_values = true, value_parser = FalseyValueParser::new())]
-    tlsverify: bool,
-    /// The folder of ca.pem, cert.pem and key.pem for TLS
-    #[arg(
-        long,
-        global = true,
-        env = "DOCKER_CERT_PATH",
-        hide_env_values = true,
-        value_name = "FOLDER"
-    )]
-    cert_path: Option<PathBuf>,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// What can be done with it.
@@ -78,7 +52,7 @@ enum What {
 impl Overlay {
     /// Carries it out and says what is now.
     pub(super) async fn run(self) -> Result<(), Error> {
-        let client = self.client()?;
+        let client = self.remote.client()?;
         match self.what {
             What::Enable => enable(&client).await?,
             What::Status => {}
@@ -87,23 +61,6 @@ impl Overlay {
         let text = status(&client).await?;
         writeln!(std::io::stdout(), "{text}")?;
         Ok(())
-    }
-
-    /// Makes the client of the running Flotilla.
-    fn client(&self) -> Result<Client, Error> {
-        let addr: Addr = self.host.parse()?;
-        let file = |name: &str| self.cert_path.as_ref().map(|folder| folder.join(name));
-        let files = Files {
-            ca: file("ca.pem"),
-            cert: file("cert.pem"),
-            key: file("key.pem"),
-        };
-        let tls = self.tlsverify.then(|| ClientTls::new(&files, true));
-        let dialer = Dialer {
-            tls: tls.transpose()?,
-            deadline: DIAL,
-        };
-        Ok(Client::new(addr, dialer))
     }
 }
 
