@@ -5,6 +5,7 @@
 mod copy;
 mod detach;
 mod exec;
+mod explain;
 mod image;
 mod inspect;
 mod limits;
@@ -17,6 +18,7 @@ mod run;
 mod state;
 mod terminal;
 mod volume;
+mod why;
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -111,6 +113,18 @@ impl Stage {
     /// Runs CLI 28 through Flotilla to its end, whichever that is.
     fn ran(&self, args: &[&str]) -> Ran {
         ran(self.docker(Cli::V28).args(args), b"")
+    }
+
+    /// Runs one of Flotilla's own commands against the running one.
+    fn own(&self, args: &[&str]) -> Ran {
+        let mut flotilla = Command::new(env!("CARGO_BIN_EXE_flotilla"));
+        for variable in ["DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "RUST_LOG"] {
+            flotilla.env_remove(variable);
+        }
+        flotilla
+            .env("DOCKER_HOST", self.flotilla.docker_host())
+            .env("DOCKER_CONFIG", self.lab.docker_config());
+        ran(flotilla.args(args), b"")
     }
 
     /// Starts a container that sleeps on a node and returns its ID.
