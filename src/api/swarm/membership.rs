@@ -77,7 +77,7 @@ pub(in crate::api) async fn init(mut call: Call) -> Answer {
         }
     }
     let all = others.iter().map(|(_, e)| e).chain([&engine]);
-    join_all(all.map(|e| shown(&cluster, e, Node::is_in_swarm))).await;
+    join_all(all.map(|e| shown(&cluster, e, is_active))).await;
     match failed.is_empty() {
         true => Ok(answer(StatusCode::OK, id)),
         false => Err(Error::Internal(format!(
@@ -99,7 +99,7 @@ pub(in crate::api) async fn join(mut call: Call) -> Answer {
         listen(&mut body, node);
         match post(engine, "/swarm/join", &body).await {
             Ok(_) => {
-                shown(&cluster, engine, Node::is_in_swarm).await;
+                shown(&cluster, engine, is_active).await;
                 joined.push(engine.clone());
             }
             Err(error) => failed.push((node.name.clone(), error)),
@@ -299,6 +299,11 @@ async fn post(engine: &Engine, path: &str, body: &Value) -> Result<bytes::Bytes,
     let client = engine.client();
     let done = client.call(Method::POST, &path, body, DEADLINE).await;
     done.map(|(_, text)| text)
+}
+
+/// Tells whether an engine takes part in a cluster: one that has only just joined is in it, and pending.
+fn is_active(node: &Node) -> bool {
+    node.facts.info["Swarm"]["LocalNodeState"] == "active"
 }
 
 /// Waits until the view shows what has become of an engine, and the networks that come and go with that.
