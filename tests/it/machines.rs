@@ -96,5 +96,5 @@ fn a_runtime_is_found_and_one_that_no_engine_has_is_refused_in_its_words() {
     body["Env"] = json!(["constraint:node==node0"]);
     let refused = caller.post_json("/containers/create", &body).expect(409);
     let message = refused.message();
-    assert!(message.contains("1 lacks the runtime other"), "{message}");
+    assert!(message.contains("2 lack the runtime other"), "{message}");
 }
