@@ -178,7 +178,8 @@ pub(in crate::api) async fn leave(call: Call) -> Answer {
     let (managers, workers): (Vec<_>, Vec<_>) = members
         .healthy()
         .filter(|(n, _)| n.is_in_swarm())
-        .partition(|(n, _)| n.is_manager());
+        // A locked one may be a manager, whose state is lost when it leaves.
+        .partition(|(n, _)| n.is_manager() || n.is_locked());
     if managers.is_empty() && workers.is_empty() {
         return Err(Error::NotInSwarm);
     }
