@@ -32,6 +32,11 @@ pub enum Part {
     Tag(String),
 }
 
+/// Tells clients of one address apart by what they wish of the node of their builds.
+pub fn who_wishes(client: &str, wish: &str) -> String {
+    format!("{client}\n{wish}")
+}
+
 /// The places of all builds.
 #[derive(Clone, Debug, Default)]
 pub struct Builds(Arc<Shared>);
@@ -111,10 +116,14 @@ impl Builds {
 
     /// Notes what a client wishes of the node of its tunnels from now on; an empty text is nothing.
     pub fn wish(&self, client: &str, text: String) {
-        let mut known = self.lock();
+        let known = &mut *self.lock();
         let wishes = &mut known.wishes;
         if text.is_empty() {
-            wishes.remove(client);
+            // Another program at the same address says nothing: the sessions of a tunnel that is open are yet to come.
+            let is_open = |w: &Wished| known.tunnels.contains_key(&who_wishes(client, &w.text));
+            if !wishes.get(client).is_some_and(is_open) {
+                wishes.remove(client);
+            }
             return;
         }
         if wishes.len() >= LIMIT && !wishes.contains_key(client) {
@@ -264,6 +273,18 @@ mod tests {
         assert_eq!(builds.place(&Part::Session("b".into())), None);
         builds.put(build.clone(), &b);
         assert_eq!(builds.place(&build), Some(b));
+    }
+
+    #[test]
+    fn a_wish_stays_while_a_tunnel_that_it_placed_is_open() {
+        let builds = Builds::default();
+        builds.wish("c", "zone==eu".to_owned());
+        let tunnel = builds.tunnel(&who_wishes("c", "zone==eu"), &"a".into());
+        builds.wish("c", String::new());
+        assert_eq!(builds.wished("c").as_deref(), Some("zone==eu"));
+        drop(tunnel);
+        builds.wish("c", String::new());
+        assert_eq!(builds.wished("c"), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::api::call::Call;
 use crate::api::error::Error;
-use crate::cluster::builds::Part;
+use crate::cluster::builds::{self, Part};
 use crate::cluster::supply::Wanted;
 use crate::cluster::{self, Members};
 use crate::engine::Engine;
@@ -88,7 +88,7 @@ fn weight(client: &str, node: &str) -> u64 {
 
 /// Says whose builds these are: a client's, and of several with one address those that wish the same.
 pub(super) fn client(call: &Call) -> String {
-    format!("{}\n{}", peer(call), call.build_wish.text())
+    builds::who_wishes(&peer(call), &call.build_wish.text())
 }
 
 /// Says who a client is: the subject of its certificate, or else its address without the port.
