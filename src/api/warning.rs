@@ -8,6 +8,8 @@ use crate::net::body::Body;
 
 /// The most nodes that one answer names: clients bound the headers that they read, hyper to 100.
 const MOST: usize = 16;
+/// The most characters that are said of one node: clients refuse answers with long heads.
+const LONGEST: usize = 300;
 
 /// Puts the failures of some nodes on an answer, and into the log.
 pub(super) fn warn(answer: &mut Response<Body>, failures: &[String]) {
@@ -53,6 +55,7 @@ fn put(answer: &mut Response<Body>, failures: &[String]) {
         let shown = |c: char| c.is_ascii_graphic() || c == ' ';
         let text: String = failure
             .chars()
+            .take(LONGEST)
             .map(|c| if shown(c) { c } else { '?' })
             .collect();
         let text = text.replace(['"', '\\'], "'");

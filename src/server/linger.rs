@@ -22,12 +22,14 @@ const CHUNK: usize = 16 << 10;
 
 /// Ends our half of a connection and waits for the client to end its own, within bounds and not beyond `stop`.
 pub(super) async fn end(mut io: Io, stop: &CancellationToken) {
-    if io.shutdown().await.is_err() {
-        // The client is gone already.
-        return;
-    }
+    let ended = async {
+        // It fails when the client is gone already; over TLS it waits for one that no longer reads.
+        if io.shutdown().await.is_ok() {
+            drain(&mut io).await;
+        }
+    };
     tokio::select! {
-        _ = tokio::time::timeout(LIMIT, drain(&mut io)) => {}
+        _ = tokio::time::timeout(LIMIT, ended) => {}
         () = stop.cancelled() => {}
     }
 }
