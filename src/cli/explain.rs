@@ -88,7 +88,9 @@ impl Explain {
     /// Explains what a docker command line would create.
     async fn of_command(&self, program: &OsStr, args: &[OsString]) -> Result<Vec<Value>, Error> {
         let name = Path::new(program).file_name().unwrap_or_default();
-        if !name.to_string_lossy().starts_with("docker") {
+        let creates = |word: &OsString| word == "run" || word == "create";
+        // Others may do what no engine is asked for, and so cannot be kept from it.
+        if name != "docker" || !args.iter().any(creates) {
             return Err(Error::Value(
                 "only lines of the docker CLI are understood: flotilla explain -- docker run …",
             ));

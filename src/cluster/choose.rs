@@ -5,12 +5,16 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::create::{Answer, Create};
-use super::decision::{Decision, Id, Outcome, Step};
+use super::decision::{Decision, Id, Outcome, Step, Taken, cut};
 use super::reservation::{Lost, Reservation};
+use super::spec::Spec;
 use super::supply::{Supply, Wanted};
 use super::{Cluster, Error, Members};
 use crate::model::{ClusterView, Node};
 use crate::scheduler::Request;
+
+/// The largest body of a create whose decision is kept, in bytes.
+const KEPT_BYTES: usize = 64 << 10;
 
 /// A node, what it still needs, and the promise that it is ours.
 pub(super) struct Chosen {
@@ -35,9 +39,12 @@ pub(super) struct Trace {
 
 impl Trace {
     /// Starts one.
-    pub(super) fn new(cluster: &Cluster) -> Self {
+    pub(super) fn new(cluster: &Cluster, spec: &Spec) -> Self {
+        // What would fill the memory is decided like any other, and not kept.
+        let small = spec.length() <= KEPT_BYTES;
+        let number = || cluster.decisions().number();
         Self {
-            id: cluster.decisions().number(),
+            id: small.then(number).flatten(),
             look: None,
             node: None,
             passed_over: Vec::new(),
@@ -52,7 +59,7 @@ impl Trace {
             let step = Step {
                 key: Arc::clone(&node.key),
                 node: node.name.clone(),
-                what: what(),
+                what: cut(what()),
             };
             step.add(&mut self.steps, &mut self.more_steps);
         }
@@ -69,11 +76,17 @@ impl Trace {
     /// Keeps the decision, if one came to be: it did when nodes were looked at.
     fn keep(self, cluster: &Cluster, outcome: Outcome) -> Option<Arc<Decision>> {
         let (request, picture) = self.look?;
+        let taken = |node: Arc<Node>| Taken {
+            key: Arc::clone(&node.key),
+            name: node.name.clone(),
+            standing: cluster.scheduler().verdict(&request, &node).said.ok(),
+        };
+        let node = self.node.map(taken);
         let decision = Arc::new(Decision {
             id: self.id?,
             at: Timestamp::now(),
             request,
-            node: self.node,
+            node,
             passed_over: self.passed_over,
             steps: self.steps,
             more_steps: self.more_steps,
@@ -92,13 +105,13 @@ impl Trace {
         let outcome = match &ended {
             Ok(answer) => match answer.container() {
                 Some(container) => Outcome::Placed { container },
-                None => Outcome::Failed(answer.message()),
+                None => Outcome::Failed(cut(answer.message())),
             },
             Err(error @ Error::Refused(_)) => {
                 self.node = None;
-                Outcome::Refused(error.to_string())
+                Outcome::Refused(cut(error.to_string()))
             }
-            Err(error) => Outcome::Failed(error.to_string()),
+            Err(error) => Outcome::Failed(cut(error.to_string())),
         };
         let kept = self.keep(cluster, outcome);
         ended.map_err(|error| match (error, kept) {
@@ -200,18 +213,19 @@ pub(super) fn choose(
 /// # Errors
 /// The name is taken, or decisions are not kept.
 pub fn explain(cluster: &Cluster, create: &Create) -> Result<Arc<Decision>, Error> {
-    let mut trace = Trace::new(cluster);
+    let mut trace = Trace::new(cluster, &create.spec);
     let ranked = rank(cluster, &cluster.members(), create, &mut trace);
     let outcome = match ranked {
         Ok(ranked) => {
             trace.node = ranked.candidates.into_iter().next().map(|(node, _)| node);
             Outcome::Explained
         }
-        Err(error @ Error::Refused(_)) => Outcome::Refused(error.to_string()),
+        Err(error @ Error::Refused(_)) => Outcome::Refused(cut(error.to_string())),
         Err(error) => return Err(error),
     };
     let kept = trace.keep(cluster, outcome);
     kept.ok_or_else(|| {
-        Error::Conflict("decisions are not kept (--decisions 0), so none is explained".to_owned())
+        Error::Conflict("a decision that is not kept cannot be explained: none is with --decisions 0, nor one of a body of more than 64 KiB"
+                .to_owned())
     })
 }

@@ -87,7 +87,7 @@ pub struct Create {
 /// # Errors
 /// The name is taken, no node admits it, or the chosen engine failed.
 pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
-    let mut trace = Trace::new(&cluster);
+    let mut trace = Trace::new(&cluster, &create.spec);
     let ended = placed(&cluster, create, &mut trace).await;
     trace.end(&cluster, ended)
 }
@@ -95,7 +95,7 @@ pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
 /// Tries one node after the other until one has the container.
 async fn placed(cluster: &Cluster, create: Create, trace: &mut Trace) -> Result<Answer, Error> {
     let (mut last, mut retries) = (None, create.retries);
-    let mut notes: Vec<String> = Vec::new();
+    let mut notes = create.spec.doubts.clone();
     for round in 0..ROUNDS {
         let members = cluster.members();
         let best = round < BEST_ROUNDS;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::model::Node;
-use crate::scheduler::Request;
+use crate::scheduler::{Request, Standing};
 
 /// The most steps of one decision that are kept.
 const STEPS: usize = 64;
+/// The most bytes of what an engine or a client said that are kept in one place.
+const WORDS: usize = 1024;
 /// Bits of a decision's number: six digits.
 const BITS: u32 = 24;
 
@@ -28,7 +29,7 @@ pub struct Decision {
     /// What was asked.
     pub request: Arc<Request>,
     /// The node that was taken, or would be.
-    pub node: Option<Arc<Node>>,
+    pub node: Option<Taken>,
     /// The nodes, by key, that had turned out not to do it when the last look was taken.
     pub passed_over: Vec<Arc<str>>,
     /// What happened on the way, oldest first.
@@ -37,6 +38,17 @@ pub struct Decision {
     pub more_steps: usize,
     /// How it ended.
     pub outcome: Outcome,
+}
+
+/// The node of a decision: what is said of it after the picture is gone.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// Its key.
+    pub key: Arc<str>,
+    /// Its name.
+    pub name: String,
+    /// How good a place it was; `None` when a rule refused it in the meantime.
+    pub standing: Option<Standing>,
 }
 
 /// Something that happened to a node between the look and the end.
@@ -82,6 +94,20 @@ impl Decision {
             Outcome::Explained | Outcome::Refused(_) | Outcome::Failed(_) => None,
         }
     }
+}
+
+/// Cuts a text to what is kept of one.
+pub(super) fn cut(mut text: String) -> String {
+    if text.len() > WORDS {
+        let mut end = WORDS;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
 }
 
 impl Step {
@@ -136,6 +162,13 @@ mod tests {
             step.add(&mut steps, &mut more);
         }
         assert_eq!((steps.len(), more), (STEPS, 3));
+    }
+
+    #[test]
+    fn long_words_are_cut_between_characters() {
+        assert_eq!(cut("short".to_owned()), "short");
+        let long = cut(format!("x{}", "é".repeat(WORDS)));
+        assert!(long.len() < WORDS + 4 && long.ends_with("é…"), "{long}");
     }
 
     #[test]

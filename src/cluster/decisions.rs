@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::decision::{Decision, Id};
-use crate::model::ClusterView;
+use crate::model::{ClusterView, Node};
 
 /// How many decisions are kept unless told otherwise.
 pub const KEPT: usize = 256;
-/// The most nodes that pictures may hold, each state of a node once: as long as a node does not change, pictures share
-/// it. So what is kept alive is bounded, whether creates come by the thousand or one an hour.
-const PICTURED: usize = 20_000;
+/// The most objects that pictures may hold: nodes with their containers, images, networks and volumes, each state of a
+/// node once. One takes some kilobytes, and a node is published anew every few seconds: pictures of the same moment
+/// share it, others do not.
+const PICTURED: usize = 10_000;
 /// The most places of nodes in all pictures together, of a few bytes each.
 const PLACES: usize = 4_000_000;
 /// The last decisions; clones share them.
@@ -33,16 +34,17 @@ struct Kept {
     list: VecDeque<Arc<Decision>>,
     /// The pictures of the newest of them, oldest first.
     pictures: VecDeque<Picture>,
-    /// How many nodes are new in the pictures, but for the oldest.
+    /// How many objects are new in the pictures, but for the oldest.
     new: usize,
     /// How many nodes are in the pictures, each as often as it is there.
     places: usize,
 }
 
-/// A picture, and how many of its nodes the one before it does not share.
+/// A picture, how many objects it holds, and how many of them the one before it does not share.
 #[derive(Debug)]
 struct Picture {
     view: Arc<ClusterView>,
+    all: usize,
     new: usize,
 }
 
@@ -82,10 +84,11 @@ impl Decisions {
         let last = self.lock().pictures.back().map(|p| Arc::clone(&p.view));
         // Looked at outside the lock: of two at once the second counts a few too many.
         let new = last.map_or(0, |last| changed(&last, &view));
+        let all = view.nodes().iter().map(|n| weight(n)).sum();
         let mut gone = (Vec::new(), Vec::new());
         let mut kept = self.lock();
         kept.list.push_back(decision);
-        kept.add(Picture { view, new });
+        kept.add(Picture { view, all, new });
         while kept.list.len() > self.0.limit {
             gone.0.extend(kept.list.pop_front());
         }
@@ -93,7 +96,7 @@ impl Decisions {
             gone.1.extend(kept.forget());
         }
         drop(kept);
-        // What nobody else holds is freed here, where nobody waits for it.
+        // What nobody else holds is freed here, where no lock is held.
         drop(gone);
     }
 
@@ -133,7 +136,7 @@ impl Kept {
     fn forget(&mut self) -> Option<Picture> {
         let old = self.pictures.pop_front()?;
         self.places -= old.view.nodes().len();
-        // Of the oldest that is left all nodes count, shared or not.
+        // Of the oldest that is left all count, shared or not.
         self.new -= self.pictures.front().map_or(0, |p| p.new);
         Some(old)
     }
@@ -143,17 +146,27 @@ impl Kept {
         let Some(first) = self.pictures.front() else {
             return false;
         };
-        let nodes = first.view.nodes().len() + self.new;
-        let too_large = nodes > PICTURED || self.places > PLACES;
+        let objects = first.all + self.new;
+        let too_large = objects > PICTURED || self.places > PLACES;
         self.pictures.len() > self.list.len() || too_large && self.pictures.len() > 1
     }
 }
 
-/// Counts the nodes of a picture that the one before it does not share.
+/// Counts the objects of a picture that are on nodes which the one before it does not share.
 fn changed(before: &ClusterView, now: &ClusterView) -> usize {
-    let (before, now) = (before.nodes(), now.nodes());
-    let shared = before.iter().zip(now).filter(|(b, n)| Arc::ptr_eq(b, n));
-    now.len() - shared.count()
+    let known = |at: usize, node: &Arc<Node>| {
+        let before = before.nodes().get(at);
+        before.is_some_and(|before| Arc::ptr_eq(before, node))
+    };
+    let nodes = now.nodes().iter().enumerate();
+    let new = nodes.filter(|(at, node)| !known(*at, node));
+    new.map(|(_, node)| weight(node)).sum()
+}
+
+/// Counts a node and the objects on it.
+fn weight(node: &Node) -> usize {
+    let lists = node.images.len() + node.networks.len() + node.volumes.len();
+    1 + node.containers.len() + lists
 }
 
 impl Default for Decisions {
@@ -221,9 +234,9 @@ mod tests {
         }
         let pictured = |of: &str| decisions.newest(|d| d.is_about(of)).unwrap().picture;
         assert_eq!(decisions.list().len(), 50);
-        assert_eq!(decisions.lock().pictures.len(), 20);
-        assert!(pictured("49").is_some() && pictured("30").is_some());
-        assert!(pictured("29").is_none() && pictured("00").is_none());
+        assert_eq!(decisions.lock().pictures.len(), 10);
+        assert!(pictured("49").is_some() && pictured("40").is_some());
+        assert!(pictured("39").is_none() && pictured("00").is_none());
         let id = decisions.number().unwrap();
         decisions.push(decision(id, "huge"), picture(PICTURED + 1));
         assert!(pictured("huge").is_some() && pictured("49").is_none());

@@ -90,13 +90,16 @@ pub fn explain(scheduler: &Scheduler, found: &Found) -> Option<Vec<Told>> {
 }
 
 /// Returns what is known of the node that was taken when the picture is gone.
-pub fn chosen(scheduler: &Scheduler, decision: &Decision) -> Option<Told> {
-    let node = decision.node.as_ref()?;
-    let standing = scheduler.verdict(&decision.request, node).said.ok()?;
+pub fn chosen(decision: &Decision) -> Option<Told> {
+    let taken = decision.node.as_ref()?;
     Some(Told {
-        node: Arc::clone(node),
+        node: Arc::new(Node {
+            key: Arc::clone(&taken.key),
+            name: taken.name.clone(),
+            ..Node::default()
+        }),
         role: Role::Chosen,
-        standing: Some(standing),
+        standing: taken.standing.clone(),
         image: None,
     })
 }
@@ -154,7 +157,7 @@ fn said(way: &Way<'_, ()>) -> String {
 mod tests {
     use jiff::Timestamp;
 
-    use super::super::decision::{Outcome, Step};
+    use super::super::decision::{Outcome, Step, Taken};
     use super::super::decisions::Decisions;
     use super::*;
     use crate::model::{ClusterView, Health, Image, Manners};
@@ -196,7 +199,11 @@ mod tests {
                 image: "app@sha256:11".to_owned(),
                 ..Request::default()
             }),
-            node: taken.and_then(|name| picture.by_key(&key(name)).cloned()),
+            node: taken.map(|name| Taken {
+                key: key(name),
+                name: name.to_owned(),
+                standing: None,
+            }),
             passed_over: passed_over.iter().map(|name| key(name)).collect(),
             steps: steps.collect(),
             more_steps: 0,

@@ -41,6 +41,8 @@ pub(super) struct References<'a> {
     pub(super) request: Request,
     /// The named volumes among them.
     pub(super) mounts: Vec<Mount>,
+    /// What may not be as it was taken to be, for the user.
+    pub(super) doubts: Vec<String>,
     /// Whether a node prefix was taken out of the `HostConfig`.
     pub(super) host_changed: bool,
 }
@@ -53,6 +55,7 @@ impl<'a> References<'a> {
             manners,
             request: Request::default(),
             mounts: Vec::new(),
+            doubts: Vec::new(),
             host_changed: false,
         }
     }
@@ -311,6 +314,11 @@ impl<'a> References<'a> {
             // Made on the chosen node, unless a node was named for it.
             Err(error) if error.is_not_found() => {
                 let Some((node, plain)) = resolve::qualified(self.members, reference) else {
+                    let doubt = error.doubt();
+                    if !doubt.is_empty() {
+                        let text = format!("volume {reference} is made anew: it is not{doubt}");
+                        self.doubts.push(text);
+                    }
                     self.request.new_volumes.push(reference.to_owned());
                     return Ok(reference.to_owned());
                 };

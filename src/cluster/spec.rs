@@ -28,6 +28,8 @@ pub struct Spec {
     body: Bytes,
     /// Whole CPUs that an engine is to be told as shares of what it has; 0 for none.
     whole_cpus: i64,
+    /// What may not be as it was taken to be, for the user.
+    pub doubts: Vec<String>,
     /// The identity label's value.
     pub identity: String,
     /// The container as it stands in for itself until it is visible.
@@ -116,6 +118,7 @@ impl Spec {
                 Manners::Engine => 0,
                 Manners::Classic => host_config::cpu_shares(&host),
             },
+            doubts: references.doubts,
             identity,
             stand_in: Arc::new(stand_in),
         })
@@ -133,14 +136,20 @@ impl Spec {
         Arc::make_mut(&mut self.request).platform = wanted.filter(is_there);
     }
 
+    /// Returns the length of the body, in bytes.
+    pub fn length(&self) -> usize {
+        self.body.len()
+    }
+
     /// Returns the body for an engine of so many CPUs: wishes taken out of the environment, identity added, node
     /// prefixes removed, classic's whole CPUs as shares, and the IDs that images have there where those are others.
     pub fn body_for(&self, cpus: i64, aliases: &Aliases) -> Bytes {
         let told = || {
             let text = std::str::from_utf8(&self.body).ok()?;
             let mut top = Object::parse(text).ok()?;
-            if let Some(host) = top.get_folded("HostConfig").map(str::to_owned) {
-                let mut host = Object::parse(&host).ok()?;
+            let host = top.get_folded("HostConfig").map(str::to_owned);
+            // Some clients send `null` for none.
+            if let Some(Ok(mut host)) = host.as_deref().map(Object::parse) {
                 if self.whole_cpus > 0 {
                     let shares = host_config::shares(self.whole_cpus, cpus);
                     host.set_folded("CpuShares", shares.to_string());
@@ -293,5 +302,11 @@ mod tests {
             sent(&[("aa", "sha256:1"), ("bb", "sha256:2")]),
             (json!("sha256:1"), json!(["sha256:2", "bb", "cc"]), json!(1))
         );
+        let bare = br#"{"Image":"aa","HostConfig":null}"#;
+        let spec = Spec::read(bare, None, &Members::default(), Manners::Engine).unwrap();
+        let aliases = [("aa".to_owned(), "sha256:1".to_owned())];
+        let sent = spec.body_for(1, &aliases.into_iter().collect());
+        let sent: Value = serde_json::from_slice(&sent).unwrap();
+        assert_eq!(sent["Image"], "sha256:1");
     }
 }

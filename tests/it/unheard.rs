@@ -139,6 +139,13 @@ fn what_is_looked_for_before_it_is_made_is_missing_and_can_be_made() {
         assert_eq!(refused.message(), format!("{words}{doubt}"), "{path}");
     }
     caller.delete("/volumes/none?force=1").expect(204);
+    // It may be a copy beside one that comes back: whoever makes it is told.
+    let body = sleeper(&json!({"HostConfig": {"Binds": ["records:/data"]}}));
+    let made = caller.post_json("/containers/create", &body).expect(201);
+    let warned = format!("volume records is made anew: it is not{doubt}");
+    assert_eq!(made.json()["Warnings"], json!([warned]), "{}", made.body);
+    let path = format!("/containers/{}?v=1", made.id());
+    caller.delete(&path).expect(204);
     let folder = scene.lab.folder().join("shop");
     fs::create_dir_all(&folder).unwrap();
     let project = "

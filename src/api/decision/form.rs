@@ -44,7 +44,7 @@ pub(super) fn whole(scheduler: &Scheduler, found: &Found) -> Value {
     let steps = steps.map(|s| json!({"Node": s.node, "Address": &*s.key, "What": s.what}));
     let told = explain::explain(scheduler, found);
     let complete = told.is_some();
-    let told = told.unwrap_or_else(|| explain::chosen(scheduler, decision).into_iter().collect());
+    let told = told.unwrap_or_else(|| explain::chosen(decision).into_iter().collect());
     let mut whole = row(decision);
     whole["Strategy"] = scheduler.strategy_name().into();
     whole["Filters"] = scheduler.filter_names().into();

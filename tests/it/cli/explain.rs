@@ -132,13 +132,12 @@ fn other_lines_change_nothing_and_say_so() {
         shell.err.contains("only lines of the docker CLI"),
         "{shell:?}"
     );
-    let none = stage.own(&[
-        "explain",
-        "--",
-        "docker-that-is-not-there",
-        "run",
-        "busybox",
-    ]);
+    let local = stage.own(&["explain", "--", "docker", "login"]);
+    assert!(
+        local.err.contains("only lines of the docker CLI"),
+        "{local:?}"
+    );
+    let none = stage.own(&["explain", "--", "/nowhere/docker", "run", "busybox"]);
     assert!(none.err.contains("is not installed here"), "{none:?}");
     assert!(
         none.err.contains("flotilla explain --json FILE"),
