@@ -111,14 +111,16 @@ async fn answer(
     gate: Gate,
 ) -> Response<Body> {
     let (head, incoming) = request.into_parts();
-    let may_hijack = Api::may_hijack(&head);
-    if incoming.is_end_stream() && !may_hijack {
+    if incoming.is_end_stream() && !Api::may_hijack(&head) {
         // So that what a client sends ahead is taken too.
         gate.expect_request();
         return api.answer(head, body::empty(), peer, slot).await;
     }
     // Who waits to be asked for a body that is refused is not asked for it.
     let ask_for_more = !head.headers.contains_key(header::EXPECT);
+    // A start may become a stream too; those who send ahead to it have asked for one.
+    let is_stream =
+        head.headers.contains_key(header::UPGRADE) || head.uri.path().ends_with("/attach");
     let loan = Loan::default();
     let request_body = loan.lend(incoming);
     let mut answer = api.answer(head, request_body, peer, slot.clone()).await;
@@ -128,7 +130,7 @@ async fn answer(
     }
     // What follows the head of a raw stream that is refused may be of the stream, and is no request either.
     let status = answer.status();
-    let refused = may_hijack && (status.is_client_error() || status.is_server_error());
+    let refused = is_stream && (status.is_client_error() || status.is_server_error());
     if refused || !loan.settle(gate, ask_for_more).await {
         let close = header::HeaderValue::from_static("close");
         answer.headers_mut().insert(header::CONNECTION, close);
