@@ -219,7 +219,7 @@ fn a_context_on_standard_input_comes_to_the_build() {
 fn builds_at_once_spread_and_the_next_one_finds_its_cache() {
     let (lab, flotilla) = start();
     let build = |number: usize| {
-        let script = format!("FROM busybox\nRUN sleep 5; echo {number} > /n\n");
+        let script = format!("FROM busybox\nRUN sleep 12; echo {number} > /n\n");
         let built = context(&script, "");
         let mut docker = flotilla.clients(&lab).docker_20();
         docker.env("DOCKER_BUILDKIT", "0");
