@@ -97,8 +97,8 @@ pub(super) async fn pull(mut call: Call) -> Answer {
     let names = engines.into_iter().map(|(name, _)| name).collect();
     let answer = first_then_stream(FanIn::new("plugin pull", names), told, work).await;
     let mut answer = answer.unwrap_or_else(|e| e.answer(call.api.cluster.manners()));
-    // An engine's own word on it counts; what can be no name is refused before it is told.
-    if answer.status().is_success()
+    // An engine names it before it tries, thus also on failure; what can be no name is refused before it is told.
+    if answer.status() != StatusCode::BAD_REQUEST
         && let Ok(name) = HeaderValue::from_str(&installed(&call))
     {
         answer.headers_mut().entry(NAME).or_insert(name);
