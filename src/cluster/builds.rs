@@ -86,7 +86,48 @@ pub struct UnderWay {
     client: Option<String>,
 }
 
+/// All builds at one moment: nothing changes while it is looked at.
+#[derive(Debug)]
+pub struct Moment<'a>(&'a Known);
+
+impl Moment<'_> {
+    /// Returns how many builds are under way on a node.
+    pub fn running(&self, node: &str) -> usize {
+        self.0.running.get(node).copied().unwrap_or_default()
+    }
+
+    /// Returns the key of the node where a part has its place.
+    pub fn place(&self, part: &Part) -> Option<&Arc<str>> {
+        self.0.places.get(part).map(|place| &place.node)
+    }
+}
+
 impl Builds {
+    /// Places a build: `choose` says where, the build is counted there until the result is dropped, and its `parts` have
+    /// their place there. All of it is one step, so that of builds at once each sees those before it.
+    ///
+    /// # Errors
+    /// Those of `choose`; nothing has changed then.
+    pub fn begin<E>(
+        &self,
+        parts: Vec<Part>,
+        choose: impl FnOnce(&Moment<'_>) -> Result<Arc<str>, E>,
+    ) -> Result<UnderWay, E> {
+        let mut known = self.lock();
+        let node = choose(&Moment(&known))?;
+        for part in parts {
+            known.put(part, &node);
+        }
+        *known.running.entry(Arc::clone(&node)).or_default() += 1;
+        drop(known);
+        self.0.changed.notify_waiters();
+        Ok(UnderWay {
+            builds: self.clone(),
+            node,
+            client: None,
+        })
+    }
+
     /// Gives all `parts` one place: that of the first which has one, else `node`. Returns the place.
     pub fn pin(&self, parts: &[Part], node: &Arc<str>) -> Arc<str> {
         let mut known = self.lock();
@@ -161,16 +202,6 @@ impl Builds {
         tokio::time::timeout(limit, wait).await.ok()
     }
 
-    /// Counts a build on a node until the result is dropped.
-    pub fn begin(&self, node: &Arc<str>) -> UnderWay {
-        *self.lock().running.entry(Arc::clone(node)).or_default() += 1;
-        UnderWay {
-            builds: self.clone(),
-            node: Arc::clone(node),
-            client: None,
-        }
-    }
-
     /// Counts a tunnel of a client to a node until the result is dropped.
     pub fn tunnel(&self, client: &str, node: &Arc<str>) -> UnderWay {
         let mut known = self.lock();
@@ -194,11 +225,6 @@ impl Builds {
         known.tunnelled.keys().cloned().collect()
     }
 
-    /// Returns how many builds are under way on a node.
-    pub fn running(&self, node: &str) -> usize {
-        self.lock().running.get(node).copied().unwrap_or_default()
-    }
-
     /// Tells whether a client has a tunnel open.
     pub fn has_tunnel(&self, client: &str) -> bool {
         self.lock().tunnels.contains_key(client)
@@ -207,6 +233,13 @@ impl Builds {
     fn lock(&self) -> MutexGuard<'_, Known> {
         let known = self.0.known.lock();
         known.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl UnderWay {
+    /// Returns the key of its node.
+    pub fn node(&self) -> &Arc<str> {
+        &self.node
     }
 }
 
@@ -259,113 +292,5 @@ fn count_down<K: Borrow<str> + Eq + Hash>(counts: &mut HashMap<K, usize>, of: &s
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whichever_part_comes_first_chooses_for_all() {
-        let builds = Builds::default();
-        let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
-        let (session, build) = (Part::Session("s".into()), Part::Build("b".into()));
-        assert_eq!(builds.pin(std::slice::from_ref(&session), &a), a);
-        assert_eq!(builds.pin(&[build.clone(), session], &b), a);
-        assert_eq!(builds.place(&build), Some(a));
-        assert_eq!(builds.place(&Part::Session("b".into())), None);
-        builds.put(build.clone(), &b);
-        assert_eq!(builds.place(&build), Some(b));
-    }
-
-    #[test]
-    fn a_wish_stays_while_a_tunnel_that_it_placed_is_open() {
-        let builds = Builds::default();
-        builds.wish("c", "zone==eu".to_owned());
-        let tunnel = builds.tunnel(&who_wishes("c", "zone==eu"), &"a".into());
-        builds.wish("c", String::new());
-        assert_eq!(builds.wished("c").as_deref(), Some("zone==eu"));
-        drop(tunnel);
-        builds.wish("c", String::new());
-        assert_eq!(builds.wished("c"), None);
-    }
-
-    #[test]
-    fn what_is_under_way_counts_until_it_ends() {
-        let builds = Builds::default();
-        let (one, two) = (builds.begin(&"a".into()), builds.begin(&"a".into()));
-        let tunnel = builds.tunnel("c", &"b".into());
-        assert_eq!((builds.running("a"), builds.running("b")), (2, 0));
-        drop(one);
-        assert!(builds.has_tunnel("c") && builds.running("a") == 1);
-        assert_eq!(builds.tunnelled(), ["b".into()]);
-        drop((two, tunnel));
-        assert!(!builds.has_tunnel("c") && builds.running("a") == 0);
-    }
-
-    #[test]
-    fn an_open_tunnel_keeps_no_other_nodes_images_under_suspicion() {
-        let builds = Builds::default();
-        let (one, two) = (
-            builds.tunnel("c", &"a".into()),
-            builds.tunnel("c", &"b".into()),
-        );
-        drop(one);
-        let both = builds.tunnelled().len();
-        assert_eq!(both, 2, "what ended a moment ago may have built something");
-        let all = |known: &mut Known| {
-            for tunnels in known.tunnelled.values_mut() {
-                tunnels.used = tunnels.used.checked_sub(BUILT).unwrap();
-            }
-        };
-        all(&mut builds.lock());
-        assert_eq!(builds.tunnelled(), ["b".into()]);
-        drop(two);
-        assert_eq!(builds.tunnelled(), ["b".into()]);
-        all(&mut builds.lock());
-        assert!(builds.tunnelled().is_empty());
-    }
-
-    #[test]
-    fn places_are_bounded() {
-        let builds = Builds::default();
-        for number in 0..LIMIT + 10 {
-            builds.put(Part::Build(number.to_string()), &"a".into());
-        }
-        assert!(builds.lock().places.len() <= LIMIT);
-        let last = Part::Build((LIMIT + 9).to_string());
-        assert!(builds.place(&last).is_some());
-    }
-
-    #[test]
-    fn a_wish_lasts_until_the_next_and_wishes_are_bounded() {
-        let builds = Builds::default();
-        builds.wish("c", "a==b".to_owned());
-        assert_eq!(builds.wished("c").as_deref(), Some("a==b"));
-        assert_eq!(builds.wished("d"), None);
-        builds.wish("c", String::new());
-        assert_eq!(builds.wished("c"), None);
-        for number in 0..LIMIT + 10 {
-            builds.wish(&number.to_string(), "a==b".to_owned());
-        }
-        assert!(builds.lock().wishes.len() <= LIMIT);
-        let last = (LIMIT + 9).to_string();
-        assert!(builds.wished(&last).is_some());
-        let old = Instant::now().checked_sub(KEPT);
-        if let Some(old) = old {
-            builds.lock().wishes.get_mut(&last).unwrap().at = old;
-            assert_eq!(builds.wished(&last), None);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_place_is_waited_for() {
-        let builds = Builds::default();
-        let part = Part::Build("b".into());
-        assert_eq!(builds.expect(&part, Duration::from_millis(1)).await, None);
-        let waiting = tokio::spawn({
-            let (builds, part) = (builds.clone(), part.clone());
-            async move { builds.expect(&part, Duration::from_secs(60)).await }
-        });
-        tokio::task::yield_now().await;
-        builds.put(part, &"a".into());
-        assert_eq!(waiting.await.unwrap().as_deref(), Some("a"));
-    }
-}
+#[path = "builds_tests.rs"]
+mod tests;

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::support::caller::at_once;
 use crate::support::clients::{Clients, lacks, needs};
 use crate::support::flotilla::Flotilla;
+use crate::support::http::Wire;
 use crate::support::lab::{Engine, Lab, Spec, eventually, output, skip};
 
 /// How long a build that was cancelled may take to end on its engine.
@@ -215,28 +217,55 @@ fn a_context_on_standard_input_comes_to_the_build() {
     }
 }
 
+/// Begins a build of a context whose Dockerfile comes at once, and the rest, with [`end_build`], when it is to end.
+fn begin_build(flotilla: &Flotilla, context: &Path, image: &str) -> (Wire, Vec<u8>) {
+    let mut tar = Command::new("tar");
+    tar.arg("-C")
+        .arg(context)
+        .args(["-c", "Dockerfile", "word"]);
+    let archive = tar.output().unwrap().stdout;
+    // The header and the text of the Dockerfile.
+    let (dockerfile, rest) = archive.split_at(1024);
+    let mut wire = Wire::connect(flotilla.addr());
+    wire.send(format!(
+        "POST /build?t={image} HTTP/1.1\r\nHost: engine\r\nContent-Type: application/x-tar\r\n\
+         Content-Length: {}\r\n\r\n",
+        archive.len()
+    ));
+    wire.send(dockerfile);
+    (wire, rest.to_vec())
+}
+
+/// Sends the rest of a context and reads the build to its end.
+fn end_build((mut wire, rest): (Wire, Vec<u8>)) {
+    wire.send(rest);
+    let answer = wire.answer("POST");
+    assert!(answer.text().contains("Successfully built"), "{answer:?}");
+}
+
 #[test]
 fn builds_at_once_spread_and_the_next_one_finds_its_cache() {
     let (lab, flotilla) = start();
-    let build = |number: usize| {
-        let script = format!("FROM busybox\nRUN sleep 12; echo {number} > /n\n");
-        let built = context(&script, "");
-        let mut docker = flotilla.clients(&lab).docker_20();
-        docker.env("DOCKER_BUILDKIT", "0");
-        let image = format!("at-once-{number}");
-        run(docker.args(["build", "-t", &image]).arg(built.path()))
+    let image = |number: usize| format!("at-once-{number}");
+    let built = |number: usize| context(&format!("FROM busybox\nRUN echo {number} > /n\n"), "");
+    // They come at once, and none ends before all have a place.
+    let begun = at_once(3, |n| begin_build(&flotilla, built(n).path(), &image(n)));
+    let placed = || match flotilla.log().matches("build placed").count() {
+        3 => Ok(()),
+        other => Err(other),
     };
-    thread::scope(|scope| {
-        for number in 0..3 {
-            scope.spawn(move || build(number));
-        }
-    });
-    let of = |number: usize| holders(&lab, &format!("at-once-{number}"));
+    eventually(SOON, placed).unwrap();
+    begun.into_iter().for_each(end_build);
+    let of = |number: usize| holders(&lab, &image(number));
     let before: Vec<_> = (0..3).map(of).collect();
     let nodes: BTreeSet<_> = before.iter().flatten().collect();
     assert_eq!(nodes.len(), 3, "{before:?}");
     for (number, node) in before.iter().enumerate() {
-        assert!(build(number).contains("Using cache"));
+        let mut docker = flotilla.clients(&lab).docker_20();
+        docker
+            .env("DOCKER_BUILDKIT", "0")
+            .args(["build", "-t", &image(number)]);
+        assert!(run(docker.arg(built(number).path())).contains("Using cache"));
         assert_eq!(&of(number), node);
     }
 }

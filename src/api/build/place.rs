@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::api::call::Call;
 use crate::api::error::Error;
-use crate::cluster::builds::{self, Part};
+use crate::cluster::builds::{self, Part, UnderWay};
 use crate::cluster::supply::Wanted;
 use crate::cluster::{self, Members};
 use crate::engine::Engine;
@@ -24,33 +24,66 @@ pub(super) fn candidates(
     Ok(placed.map_err(cluster::Error::Refused)?.candidates)
 }
 
-/// Chooses a place for one build: where the same was built before; else where the fewest builds are under way, of these
-/// where the images are that it starts from, and then the node of this client's last build, which has what that made.
-pub(super) fn choose<'n>(
+/// Chooses a place for one build and counts it there: where its other `parts` are; else where the same was built before;
+/// else where the fewest builds are under way, of these where the images are that it starts from, and then the node of
+/// this client's last build, which has what that made.
+///
+/// # Errors
+/// Its other parts are on a node that cannot take it.
+pub(super) fn begin(
     call: &Call,
     members: &Members,
-    candidates: &'n [Arc<Node>],
-    tags: &[Part],
+    candidates: &[Arc<Node>],
+    parts: &[Part],
     bases: &[Wanted<'_>],
-) -> Result<&'n Arc<Node>, Error> {
+) -> Result<UnderWay, Error> {
     let builds = call.api.cluster.builds();
-    let before: Vec<_> = tags.iter().filter_map(|t| builds.place(t)).collect();
-    let last = builds.place(&Part::Last(client(call)));
-    let last = last.filter(|key| candidates.iter().any(|n| n.key == *key));
-    let home = match last {
+    let tags: Vec<_> = call
+        .query
+        .all("t")
+        .map(|t| Part::Tag(t.to_owned()))
+        .collect();
+    let last = Part::Last(client(call));
+    let home = builds.place(&last);
+    let home = home.filter(|key| candidates.iter().any(|n| n.key == *key));
+    let home = match home {
         Some(key) => key,
         None => Arc::clone(&of_client(call, members)?.key),
     };
     let fit = candidates.iter().filter(|n| n.is_fit());
-    // Stable: of equals the scheduler's first.
-    let best = fit.min_by_key(|n| {
-        let again = before.contains(&n.key);
-        let lacks = bases.iter().filter(|base| base.copy_to(n).is_some());
-        let running = builds.running(&n.key);
-        (!again, running, lacks.count(), n.key != home)
-    });
-    let best = best.or_else(|| candidates.first());
-    Ok(best.ok_or(cluster::Error::NoHealthyNode)?)
+    // Looked at before, since others wait while a place is chosen.
+    let fit: Vec<_> = fit
+        .map(|n| {
+            let lacks = bases.iter().filter(|base| base.copy_to(n).is_some());
+            (n, lacks.count())
+        })
+        .collect();
+    let all = parts.iter().chain(&tags).cloned().chain([last]);
+    builds.begin(all.collect(), |moment| {
+        if let Some(key) = parts.iter().find_map(|part| moment.place(part)) {
+            return match candidates.iter().any(|n| n.key == *key) {
+                true => Ok(Arc::clone(key)),
+                false => Err(unfit(members, key)),
+            };
+        }
+        let before: Vec<_> = tags.iter().filter_map(|t| moment.place(t)).collect();
+        // Stable: of equals the scheduler's first.
+        let best = fit.iter().min_by_key(|(n, lacks)| {
+            let again = before.contains(&&n.key);
+            (!again, moment.running(&n.key), *lacks, n.key != home)
+        });
+        let best = best.map(|(n, _)| *n).or_else(|| candidates.first());
+        let best = best.ok_or(cluster::Error::NoHealthyNode)?;
+        Ok(Arc::clone(&best.key))
+    })
+}
+
+/// Returns the error of a build whose other parts are on this node.
+fn unfit(members: &Members, key: &str) -> Error {
+    let name = members.view.by_key(key).map_or(key, |n| &n.name);
+    Error::Conflict(format!(
+        "the session of this build is on {name}, which cannot take the build"
+    ))
 }
 
 /// Returns the place of all tunnels of one client: as long as it takes builds it stays the same, also between

@@ -41,28 +41,12 @@ pub(in crate::api) async fn build(mut call: Call) -> Answer {
     };
     let parts = [part("session", Part::Session), part("buildid", Part::Build)];
     let parts: Vec<Part> = parts.into_iter().flatten().collect();
-    let tags: Vec<Part> = call
-        .query
-        .all("t")
-        .map(|t| Part::Tag(t.to_owned()))
-        .collect();
     let candidates = place::candidates(&call, &members, &request)?;
     let bases = bases::of(&mut call).await;
     let bases: Vec<_> = bases.iter().map(|b| Wanted::new(&members, b)).collect();
-    let best = place::choose(&call, &members, &candidates, &tags, &bases)?;
-    let key = builds.pin(&parts, &best.key);
-    if !candidates.iter().any(|n| n.key == key) {
-        let name = members.view.by_key(&key).map_or(&*key, |n| &n.name);
-        return Err(Error::Conflict(format!(
-            "the session of this build is on {name}, which cannot take the build"
-        )));
-    }
-    let last = Part::Last(place::client(&call));
-    for part in tags.into_iter().chain([last]) {
-        builds.put(part, &key);
-    }
-    let engine = place::engine(&members, &key)?;
-    let under_way = builds.begin(&key);
+    let under_way = place::begin(&call, &members, &candidates, &parts, &bases)?;
+    let key = under_way.node();
+    let engine = place::engine(&members, key)?;
     tracing::debug!(node = %key, "build placed");
     bring(&call.api.cluster, &engine, &bases).await;
     let (cluster, path) = (call.api.cluster.clone(), call.path.clone());
