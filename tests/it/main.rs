@@ -29,6 +29,7 @@ mod first;
 mod flags;
 mod help;
 mod homes;
+mod image_choices;
 mod image_faults;
 mod images;
 mod info;

@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde_json::value::RawValue;
 
-use super::missing;
+use super::{missing, path_of};
 use crate::api::Api;
 use crate::api::call::{Answer, Call, json, no_content, whole};
 use crate::api::error::Error;
@@ -149,7 +149,7 @@ fn find(call: &Asked, which: Which) -> Result<Found, cluster::Error> {
         Some(Holder {
             node: node.name.clone(),
             engine: engine.clone(),
-            path: path_of(call, own),
+            path: path_of(&call.path, &call.id, own),
             in_use: node.containers.iter().any(|c| c.image_id == own.id),
         })
     };
@@ -180,17 +180,6 @@ fn own_image<'n>(
             (false, Which::Named | Which::Same) => same(),
         }
     })
-}
-
-/// Returns the path of the call where the image is `own`: with its own ID, where that of the call is one that only a
-/// store of another kind knows.
-fn path_of(call: &Asked, own: &Image) -> String {
-    let rest = call.path.strip_prefix("/images/");
-    let rest = rest.and_then(|rest| rest.strip_prefix(&*call.id));
-    match rest.filter(|_| !own.matches(&call.id)) {
-        Some(rest) => format!("/images/{}{rest}", own.id),
-        None => call.path.clone(),
-    }
 }
 
 /// Sends the call to these holders at once and waits until lists show what they did.

@@ -1,10 +1,10 @@
-//! Lists from memory; inspects, histories, saves and pushes from one holder.
+//! Lists from memory; inspects, histories and pushes from one holder.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::list::{self, ListQuery};
-use super::{details, missing};
+use super::{details, missing, path_of};
 use crate::api::afterwards;
 use crate::api::call::{Answer, Call, chunked};
 use crate::api::error::Error;
@@ -13,8 +13,8 @@ use crate::cluster;
 use crate::cluster::supply::{Supply, Wanted};
 use crate::cluster::{Cluster, resolve, transfer};
 use crate::engine::{Engine, Refresh};
+use crate::model::Node;
 use crate::model::image::{familiar, without_tag};
-use crate::model::{Manners, Node};
 
 /// Lists images of all nodes.
 pub(in crate::api) async fn list(call: Call) -> Answer {
@@ -35,8 +35,7 @@ pub(in crate::api) async fn list(call: Call) -> Answer {
 pub(in crate::api) async fn one(call: Call) -> Answer {
     // What a tunnel has just built is in no list yet.
     call.api.cluster.after_tunnels().await;
-    let engine = holder(&call)?;
-    let path = call.path.clone();
+    let (engine, path) = holder(&call)?;
     call.forward(&engine, &path).await
 }
 
@@ -72,7 +71,7 @@ async fn together(cluster: &Cluster, repository: &str) -> Result<Engine, Error> 
     let members = cluster.members();
     let tags_of = |node: &Node| -> BTreeSet<String> {
         let tags = node.images.iter().flat_map(|image| &image.tags);
-        tags.filter(|tag| without_tag(familiar(tag)) == familiar(repository))
+        tags.filter(|tag| is_tag_of(tag, repository))
             .cloned()
             .collect()
     };
@@ -87,59 +86,11 @@ async fn together(cluster: &Cluster, repository: &str) -> Result<Engine, Error> 
     Ok(engine.clone())
 }
 
-/// Saves several images from one node that has all of them.
-pub(in crate::api) async fn save(call: Call) -> Answer {
-    let names: Vec<&str> = call.query.all("names").collect();
-    let engine = saver(&call, &names).map_err(|error| {
-        match call.api.cluster.manners() {
-            Manners::Engine => error,
-            // It had one sentence for whatever was missing.
-            Manners::Classic => Error::NotFound(format!(
-                "Unable to find a healthy engine containing all images: [{}]",
-                names.join(" ")
-            )),
-        }
-    })?;
-    call.forward(&engine, "/images/get").await
-}
-
-/// Saves one image, or all tags of a repository.
-pub(in crate::api) async fn save_one(call: Call) -> Answer {
-    let engine = saver(&call, &[&call.id])?;
-    let path = call.path.clone();
-    call.forward(&engine, &path).await
-}
-
-/// Finds an engine that has everything that is to be saved.
-fn saver(call: &Call, names: &[&str]) -> Result<Engine, Error> {
-    let members = call.members();
-    let holds = |node: &Node, name: &str| node.image(name).is_some() || has_tags(node, name);
-    let everything = |node: &Node| names.iter().all(|name| holds(node, name));
-    if let [name] = names
-        && let Ok((_, engine, _)) = resolve::image(&members, name)
-    {
-        return Ok(engine.clone());
-    }
-    if let Some((_, engine)) = members.healthy().find(|(node, _)| everything(node)) {
-        return Ok(engine.clone());
-    }
-    for name in names {
-        if !members.healthy().any(|(node, _)| holds(node, name)) {
-            let error = resolve::image_away(&members, name, |node| holds(node, name));
-            return Err(missing::saved(error, name));
-        }
-    }
-    Err(Error::Conflict(format!(
-        "no node has all of these images: {}; save them one by one",
-        names.join(", ")
-    )))
-}
-
-/// Finds the engine that answers for an image.
-fn holder(call: &Call) -> Result<Engine, Error> {
+/// Finds the engine that answers for an image, and the path of the call there.
+fn holder(call: &Call) -> Result<(Engine, String), Error> {
     let members = call.members();
     match resolve::image(&members, &call.id) {
-        Ok((_, engine, _)) => Ok(engine.clone()),
+        Ok((_, engine, own)) => Ok((engine.clone(), path_of(&call.path, &call.id, own))),
         Err(error) => Err(missing::looked_up(error, &call.id)),
     }
 }
@@ -156,8 +107,12 @@ fn any_holder(call: &Call) -> Result<Engine, Error> {
 }
 
 /// Tells whether a node has any tag of a repository.
-fn has_tags(node: &Node, repository: &str) -> bool {
-    let wanted = familiar(repository);
+pub(super) fn has_tags(node: &Node, repository: &str) -> bool {
     let mut tags = node.images.iter().flat_map(|image| &image.tags);
-    tags.any(|tag| without_tag(familiar(tag)) == wanted)
+    tags.any(|tag| is_tag_of(tag, repository))
+}
+
+/// Tells whether a tag is one of a repository.
+pub(super) fn is_tag_of(tag: &str, repository: &str) -> bool {
+    without_tag(familiar(tag)) == familiar(repository)
 }
