@@ -137,7 +137,7 @@ pub(super) const ROUTES: &[Route] = &[
     row!("GET" "/images/{}/json" 24 Owner image::read::one, "from a node that has the image which the tag came to last; 404 also when a node that has not answered yet may have it"),
     row!("GET" "/images/{}/history" 24 Owner image::read::one),
     row!("GET" "/images/{}/attestations" 55 Owner image::read::one),
-    row!("POST" "/images/{}/push" 24 Owner image::read::push),
+    row!("POST" "/images/{}/push" 24 Owner image::read::push, "from a node that has the image which the tag came to last, as inspect tells of; without a tag all tags are brought together before"),
     row!("POST" "/images/{}/tag" 24 Broadcast image::change::tag, "on all nodes that have it"),
     row!("DELETE" "/images/{}" 24 Broadcast image::change::remove, "on all nodes that have it"),
     row!("GET" "/distribution/{}/json" 30 Any system::any::forward),

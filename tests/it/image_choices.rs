@@ -1,4 +1,6 @@
-//! Saves where nodes have different images under one name: what inspect tells of is meant.
+//! Saves and pushes where nodes have different images under one name: what inspect tells of is meant.
+
+use serde_json::Value;
 
 use crate::copies::Scene;
 use crate::support::images::id_on;
@@ -49,4 +51,35 @@ fn what_no_node_has_together_is_not_found_and_each_nodes_lack_is_told() {
     for image in ["app:1", "tool:1"] {
         scene.docker(&["save", "-o", path, image]).unwrap();
     }
+}
+
+#[test]
+fn a_push_is_of_the_image_that_inspect_tells_of() {
+    let scene = Scene::start(&Spec::mixed().registry());
+    let repository = format!("{}/app", scene.lab.registry().unwrap());
+    let image = format!("{repository}:1");
+    let pushed = |push: &[&str]| {
+        scene.docker(push).unwrap();
+        let registry = scene.lab.registry().unwrap();
+        let url = format!("http://{registry}/v2/app/manifests/1");
+        let kind = "Accept: application/vnd.docker.distribution.manifest.v2+json";
+        let mut curl = std::process::Command::new("curl");
+        let text = output(curl.args(["-sSf", "-H", kind, &url])).unwrap();
+        let manifest: Value = serde_json::from_str(&text).unwrap();
+        manifest["config"]["digest"].as_str().unwrap().to_owned()
+    };
+    scene.build("node2", &image, "old");
+    scene.docker(&["tag", &image, "old:1"]).unwrap();
+    // Of two nodes in whatever order of their names, and back again.
+    for (maker, text) in [("node0", "new"), ("node1", "newer"), ("node0", "newest")] {
+        scene.build(maker, &image, text);
+        assert_eq!(pushed(&["push", &image]), meant(&scene, &image), "{text}");
+    }
+    scene.docker(&["tag", "old:1", &image]).unwrap();
+    let old = meant(&scene, "old:1");
+    assert_eq!(meant(&scene, &image), old);
+    assert_eq!(pushed(&["push", &image]), old);
+    scene.build("node1", &image, "last");
+    let all = ["push", "--all-tags", &repository];
+    assert_eq!(pushed(&all), meant(&scene, &image));
 }
