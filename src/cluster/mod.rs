@@ -7,6 +7,7 @@ pub mod absent;
 pub mod alike;
 mod bring;
 pub mod builds;
+mod carry;
 pub mod choose;
 pub mod create;
 pub mod decision;

@@ -55,17 +55,28 @@ pub struct Source {
 }
 
 impl Source {
-    /// Tells whether `node` has this image now.
+    /// Tells whether a node's image is this one.
+    pub fn is_same(&self, node: &Node, own: &Image) -> bool {
+        let foreign = Store::of(node) != self.store;
+        own.id == self.image.id || foreign && own.is_alike(&self.image)
+    }
+
+    /// Tells whether `node` has this image now, under whatever name.
+    pub fn is_held_by(&self, node: &Node) -> bool {
+        node.images.iter().any(|own| self.is_same(node, own))
+    }
+
+    /// Tells whether `node` has this image now under its name.
     pub fn is_on(&self, node: &Node) -> bool {
         let image = &self.image;
         let nameless = self.name == image.id;
         let mut own = node.images.iter();
         own.any(|own| {
-            let foreign = Store::of(node) != self.store;
             // What cannot be looked into is taken at its name.
             let unknown = !nameless && (own.content.is_none() || image.content.is_none());
-            let same = own.id == image.id || foreign && (unknown || own.is_alike(image));
-            same && (nameless || own.tag(&self.name).is_some())
+            let foreign = Store::of(node) != self.store;
+            (self.is_same(node, own) || foreign && unknown)
+                && (nameless || own.tag(&self.name).is_some())
         })
     }
 }

@@ -4,43 +4,44 @@
 //! saves goes into the taker's load, and the slower of the two sets the pace.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
 use super::flight::Flights;
 use super::supply::Source;
-use super::{Cluster, Error, stall};
+use super::{Cluster, Error, carry, stall};
 use crate::engine::{self, Engine, Refresh};
 use crate::model::image;
 use crate::net::body::{self, Body};
 
 /// Copies that run at once over all nodes, and pulls for creates.
 const AT_ONCE: usize = 8;
-/// How often a copy tells in the log how far it is.
-const TOLD_EVERY: Duration = Duration::from_secs(5);
+/// How often a copy is waited for that brings an image under another name.
+const TRIES: u32 = 16;
 /// The longest line of an engine's progress that is read.
 const LINE_LIMIT: usize = 4 << 20;
 /// The header with a registry's credentials.
 pub const AUTH: HeaderName = HeaderName::from_static("x-registry-auth");
 
 /// What became of a transfer.
-type Outcome = Result<(), Arc<str>>;
+pub(super) type Outcome = Result<(), Arc<str>>;
 
-/// What makes two transfers the same one; those of one image under two names are two, since each brings its name.
+/// What makes two transfers the same one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
-    /// An image, by ID and name, on its way to the engine with this key.
-    Copy {
+    /// An image, by ID and name, that the engine with this key is to have.
+    Named {
         to: Arc<str>,
         id: String,
         name: String,
     },
+    /// The bytes of an image, by ID, on their way there under whatever name.
+    Copy { to: Arc<str>, id: String },
     /// A pull; who comes with other credentials may be refused what these are given.
     Pull {
         to: Arc<str>,
@@ -78,18 +79,23 @@ impl Transfers {
     /// Returns the outcome of the transfer with this key; starts `work` when none is under way.
     async fn join<F>(&self, key: Key, work: impl FnOnce() -> F) -> Outcome
     where
-        F: Future<Output = Result<(), String>> + Send + 'static,
+        F: Future<Output = Outcome> + Send + 'static,
     {
         let slots = match key {
-            Key::Copy { .. } => Arc::clone(&self.copies),
-            Key::Pull { .. } => Arc::clone(&self.pulls),
+            // It waits for what has a slot of its own.
+            Key::Named { .. } => None,
+            Key::Copy { .. } => Some(Arc::clone(&self.copies)),
+            Key::Pull { .. } => Some(Arc::clone(&self.pulls)),
         };
         let work = || {
             let work = work();
             async move {
-                // The semaphore is never closed.
-                let _slot = slots.acquire().await;
-                work.await.map_err(Arc::from)
+                let _slot = match &slots {
+                    // The semaphore is never closed.
+                    Some(slots) => slots.acquire().await.ok(),
+                    None => None,
+                };
+                work.await
             }
         };
         let outcome = self.running.join(key, work).await;
@@ -108,14 +114,14 @@ pub async fn copy(
     source: &Source,
     moved: &Arc<AtomicU64>,
 ) -> Result<(), Error> {
-    let key = Key::Copy {
+    let key = Key::Named {
         to: Arc::clone(engine.client().key()),
         id: source.image.id.clone(),
         name: source.name.clone(),
     };
     let (own, from, to) = (cluster.clone(), source.clone(), engine.clone());
     let moved = Arc::clone(moved);
-    let work = move || async move { carry(&own, &from, &to, moved).await };
+    let work = move || async move { bring(&own, &from, &to, &moved).await };
     let outcome = cluster.transfers().join(key, work).await;
     outcome.map_err(|reason| Error::Image {
         image: source.name.clone(),
@@ -125,79 +131,31 @@ pub async fn copy(
     })
 }
 
-/// Runs one copy from beginning to end.
-async fn carry(
-    cluster: &Cluster,
-    source: &Source,
-    to: &Engine,
-    moved: Arc<AtomicU64>,
-) -> Result<(), String> {
-    let started = Instant::now();
-    let (image, from, taker) = (&source.name, &source.node, to.node().name.clone());
-    tracing::info!(image, from, to = taker, "copying an image");
-    to.copying(image, source.moved_at).await;
-    let result = tokio::select! {
-        result = pipe(source, to, &moved) => result,
-        reason = source.engine.lost() => Err(format!("{from} stopped answering: {reason}")),
-        reason = to.lost() => Err(format!("{taker} stopped answering: {reason}")),
-        reason = stall::copy(&moved) => Err(reason),
-        () = tell_how_far(source, &taker, &moved) => Ok(()),
+/// Brings an image under one name. Who asks for another name of it meanwhile waits for the same bytes, and only the name
+/// is added.
+async fn bring(cluster: &Cluster, source: &Source, to: &Engine, moved: &Arc<AtomicU64>) -> Outcome {
+    tracing::debug!(image = source.name, to = %to.client().key(), "an image is to be copied");
+    let key = Key::Copy {
+        to: Arc::clone(to.client().key()),
+        id: source.image.id.clone(),
     };
-    cluster.refresh(to, Refresh::Images).await;
-    to.copied(image).await;
-    let result = result.and_then(|()| match source.is_on(&to.node()) {
-        true => Ok(()),
-        false => Err(format!(
-            "{taker} took it and does not have it as {}",
-            source.image.id
-        )),
-    });
-    let (bytes, took) = (moved.load(Ordering::Relaxed), started.elapsed());
-    match &result {
-        Ok(()) => tracing::info!(image, from, to = taker, bytes, ?took, "image copied"),
-        Err(reason) => {
-            tracing::warn!(image, from, to = taker, bytes, reason, "image not copied");
+    for _ in 0..TRIES {
+        let was_there = source.is_held_by(&to.node());
+        let (own, from, taker) = (cluster.clone(), source.clone(), to.clone());
+        let moved = Arc::clone(moved);
+        let work = move || async move { carry::image(&own, &from, &taker, &moved).await };
+        cluster.transfers().join(key.clone(), work).await?;
+        if source.is_on(&to.node()) {
+            return Ok(());
+        }
+        // An engine keeps one time for all tags of an image: giving it one more would make the others seem new, of which
+        // it has some if it was there before.
+        if !was_there && carry::is_meant(&cluster.members(), source) {
+            break;
         }
     }
-    result
-}
-
-/// Streams what one engine saves into what the other loads.
-async fn pipe(source: &Source, to: &Engine, moved: &Arc<AtomicU64>) -> Result<(), String> {
-    let path = format!("/images/{}/get", source.name);
-    let saved = send(
-        &source.engine,
-        Method::GET,
-        &path,
-        HeaderMap::new(),
-        body::empty(),
-    )
-    .await?;
-    let counted = Arc::clone(moved);
-    let archive = saved.into_data_stream().inspect_ok(move |chunk| {
-        counted.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-    });
-    let mut headers = HeaderMap::new();
-    let tar = HeaderValue::from_static("application/x-tar");
-    headers.insert(header::CONTENT_TYPE, tar);
-    let archive = body::stream(archive);
-    let told = send(to, Method::POST, "/images/load?quiet=1", headers, archive).await?;
-    read_progress(told, || {}).await
-}
-
-/// Tells in the log how far a copy is; never returns.
-async fn tell_how_far(source: &Source, taker: &str, moved: &AtomicU64) {
-    loop {
-        tokio::time::sleep(TOLD_EVERY).await;
-        let bytes = moved.load(Ordering::Relaxed);
-        tracing::info!(
-            image = source.name,
-            from = source.node,
-            to = taker,
-            bytes,
-            "still copying an image"
-        );
-    }
+    let named = carry::name(cluster, source, to).await;
+    named.map_err(Arc::from)
 }
 
 /// A pull as a create asks for it.
@@ -237,7 +195,7 @@ pub async fn pull(cluster: &Cluster, engine: &Engine, pull: &Pull) -> Result<(),
             limit = heard.nothing() => Err(nothing_said(limit)),
         };
         all.refresh(&to, Refresh::Images).await;
-        result
+        result.map_err(Arc::from)
     };
     let outcome = cluster.transfers().join(key, work).await;
     outcome.map_err(|reason| Error::Image {
@@ -277,7 +235,7 @@ impl Pull {
 }
 
 /// Sends a request and returns the body of an answer of success.
-async fn send(
+pub(super) async fn send(
     engine: &Engine,
     method: Method,
     path: &str,
@@ -305,7 +263,7 @@ async fn send(
 }
 
 /// Reads an engine's lines of progress to their end and tells `heard` of each; the error among them is the outcome.
-async fn read_progress(progress: Body, heard: impl Fn()) -> Result<(), String> {
+pub(super) async fn read_progress(progress: Body, heard: impl Fn()) -> Result<(), String> {
     #[derive(serde::Deserialize)]
     struct Line {
         error: Option<String>,
@@ -328,6 +286,8 @@ async fn read_progress(progress: Body, heard: impl Fn()) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::*;
 
     #[test]
@@ -368,24 +328,19 @@ mod tests {
     async fn who_comes_second_waits_for_the_first() {
         let transfers = Transfers::default();
         let runs = Arc::new(AtomicU64::new(0));
-        let key = |name: &str| Key::Copy {
+        let key = |id: &str| Key::Copy {
             to: "node:2375".into(),
-            id: "sha256:1".to_owned(),
-            name: name.to_owned(),
+            id: id.to_owned(),
         };
-        let named = |name: &str, fails: bool| {
+        let of = |id: &str, fails: bool| {
             let runs = Arc::clone(&runs);
-            transfers.join(key(name), move || async move {
+            transfers.join(key(id), move || async move {
                 runs.fetch_add(1, Ordering::Relaxed);
                 tokio::task::yield_now().await;
-                if fails {
-                    Err("broken".to_owned())
-                } else {
-                    Ok(())
-                }
+                if fails { Err("broken".into()) } else { Ok(()) }
             })
         };
-        let one = |fails: bool| named("app:1", fails);
+        let one = |fails: bool| of("sha256:1", fails);
         let (a, b, c) = tokio::join!(one(true), one(true), one(true));
         assert!(
             [a, b, c]
@@ -395,12 +350,29 @@ mod tests {
         assert_eq!(runs.load(Ordering::Relaxed), 1);
         assert_eq!(one(false).await, Ok(()), "a failure is not remembered");
         assert_eq!(runs.load(Ordering::Relaxed), 2);
-        let (one, other) = tokio::join!(one(false), named("app:2", false));
+        let (one, other) = tokio::join!(one(false), of("sha256:2", false));
         assert_eq!((one, other), (Ok(()), Ok(())));
-        assert_eq!(
-            runs.load(Ordering::Relaxed),
-            4,
-            "each name is brought by itself"
-        );
+        assert_eq!(runs.load(Ordering::Relaxed), 4, "each image has its own");
+    }
+
+    #[tokio::test]
+    async fn names_that_wait_for_copies_take_no_slots() {
+        let transfers = Transfers::default();
+        let waits = |number: usize| {
+            let (name, own) = (number.to_string(), transfers.clone());
+            let to: Arc<str> = "node:2375".into();
+            let id = name.clone();
+            let copy = Key::Copy {
+                to: Arc::clone(&to),
+                id: id.clone(),
+            };
+            transfers.join(Key::Named { to, id, name }, move || async move {
+                tokio::task::yield_now().await;
+                own.join(copy, || async { Ok(()) }).await
+            })
+        };
+        let all = futures_util::future::join_all((0..4 * AT_ONCE).map(waits));
+        let all = tokio::time::timeout(Duration::from_secs(60), all).await;
+        assert!(all.unwrap().iter().all(Result::is_ok));
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::caller::{Caller, at_once, on};
 use crate::support::flotilla::Flotilla;
-use crate::support::images::{big_image, count_on, id_on};
+use crate::support::images::{big_image, count_on, id_on, wait_for};
 use crate::support::lab::{Lab, Spec, eventually, output};
 use crate::support::relay::Relay;
 
@@ -147,20 +147,53 @@ fn many_creates_wait_for_one_copy() {
 }
 
 #[test]
-fn two_names_of_one_image_are_both_brought() {
-    let scene = Scene::start(&Spec::mixed());
-    scene.build("node0", "app:1", "x");
-    scene.docker(&["tag", "app:1", "app:2"]).unwrap();
-    let body = |n: usize| json!({"Image": format!("app:{}", n % 2 + 1), "Env": ["constraint:node==node1"]});
-    for answer in at_once(12, |n| scene.caller.create(&format!("c{n}"), &body(n))) {
-        answer.expect(201);
+fn two_names_of_one_image_come_with_one_copy() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let giver = lab.engine("node0");
+    big_image(giver, "app:1", 16);
+    output(giver.docker().args(["tag", "app:1", "app:2"])).unwrap();
+    let relay = Relay::before(&giver.address());
+    let address = |name: &str| lab.engine(name).address();
+    let all = format!("{},{},{}", relay.addr(), address("node1"), address("node2"));
+    let mut flotilla = Flotilla::start(lab.folder(), &[], &all);
+    flotilla.wait_for_nodes(3);
+    // Slow enough for the second to come in its middle.
+    relay.hold(Duration::from_millis(20));
+    let caller = Caller::new(flotilla.addr());
+    let creating = ["app:1", "app:2"].map(|image| {
+        let (caller, mut body) = (caller.clone(), on("node1"));
+        body["Image"] = image.into();
+        std::thread::spawn(move || caller.create("", &body))
+    });
+    eventually(Duration::from_secs(60), || {
+        let asked = flotilla.log().matches("an image is to be copied").count();
+        if asked == 2 { Ok(()) } else { Err(asked) }
+    })
+    .unwrap();
+    assert!(!flotilla.log().contains("image copied"), "it was too quick");
+    relay.hold(Duration::ZERO);
+    for create in creating {
+        create.join().unwrap().expect(201);
     }
-    let node1 = scene.lab.engine("node1");
-    assert!(
-        ["app:1", "app:2"]
-            .iter()
-            .all(|image| id_on(node1, image).is_some())
-    );
+    let log = flotilla.log();
+    assert_eq!(log.matches("copying an image").count(), 1, "{log}");
+    let node1 = lab.engine("node1");
+    let ids = ["app:1", "app:2"].map(|image| id_on(node1, image));
+    assert_eq!(ids, ["app:1", "app:2"].map(|image| id_on(giver, image)));
+    assert!(ids[0].is_some() && ids[0] == ids[1], "{ids:?}");
+    // A name that is asked for later is brought as well, and each means the same after a restart.
+    output(giver.docker().args(["tag", "app:1", "app:3"])).unwrap();
+    let mut body = on("node1");
+    body["Image"] = "app:3".into();
+    wait_for(&caller, "app:3");
+    caller.create("", &body).expect(201);
+    assert_eq!(id_on(node1, "app:3"), ids[0]);
+    flotilla.kill();
+    let flotilla = Flotilla::before(&lab);
+    let inspect = |image: &str| Caller::new(flotilla.addr()).get(&format!("/images/{image}/json"));
+    for image in ["app:1", "app:2", "app:3"] {
+        assert_eq!(inspect(image).json()["Id"].as_str(), ids[0].as_deref());
+    }
 }
 
 #[test]

@@ -1,0 +1,133 @@
+//! One copy of an image from node to node, from its beginning to its end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use http::{HeaderMap, HeaderValue, Method, header};
+use http_body_util::BodyExt;
+use tokio::time::Instant;
+
+use super::supply::Source;
+use super::transfer::{Outcome, read_progress, send};
+use super::{Cluster, Members, resolve, stall};
+use crate::engine::{self, Engine, Refresh};
+use crate::model::image::without_tag;
+use crate::net::body;
+
+/// How often a copy tells in the log how far it is.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
+/// How long an engine may take to give or take away a name.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Runs one copy from beginning to end.
+pub(super) async fn image(
+    cluster: &Cluster,
+    source: &Source,
+    to: &Engine,
+    moved: &Arc<AtomicU64>,
+) -> Outcome {
+    let started = Instant::now();
+    let (image, from, taker) = (&source.name, &source.node, to.node().name.clone());
+    tracing::info!(image, from, to = taker, "copying an image");
+    to.copying(image, source.moved_at).await;
+    let result = tokio::select! {
+        result = pipe(source, to, moved) => result,
+        reason = source.engine.lost() => Err(format!("{from} stopped answering: {reason}")),
+        reason = to.lost() => Err(format!("{taker} stopped answering: {reason}")),
+        reason = stall::copy(moved) => Err(reason),
+        () = tell_how_far(source, &taker, moved) => Ok(()),
+    };
+    cluster.refresh(to, Refresh::Images).await;
+    let result = match result {
+        Ok(()) if !source.is_on(&to.node()) => {
+            let id = &source.image.id;
+            Err(format!("{taker} took it and does not have it as {id}"))
+        }
+        result => result,
+    };
+    to.copied(image).await;
+    let (bytes, took) = (moved.load(Ordering::Relaxed), started.elapsed());
+    match &result {
+        Ok(()) => tracing::info!(image, from, to = taker, bytes, ?took, "image copied"),
+        Err(reason) => {
+            tracing::warn!(image, from, to = taker, bytes, reason, "image not copied");
+        }
+    }
+    result.map_err(Arc::from)
+}
+
+/// Gives an image a name.
+async fn give(engine: &Engine, id: &str, name: &str) -> Result<(), engine::Error> {
+    let repository = without_tag(name);
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("repo", repository)
+        .append_pair("tag", name[repository.len()..].trim_start_matches(':'))
+        .finish();
+    let path = format!("/images/{id}/tag?{query}");
+    let done = engine
+        .client()
+        .call(Method::POST, &path, None, DEADLINE)
+        .await;
+    done.map(drop)
+}
+
+/// Tells whether the name of a source still means its image.
+pub(super) fn is_meant(members: &Members, source: &Source) -> bool {
+    let found = resolve::image(members, &source.name);
+    found.is_ok_and(|(node, _, image)| source.is_same(node, image))
+}
+
+/// Gives the image of a source, which has come to a node under another name, its name there.
+///
+/// # Errors
+/// The engine's words, or that it does not have the image.
+pub(super) async fn name(cluster: &Cluster, source: &Source, to: &Engine) -> Result<(), String> {
+    let node = to.node();
+    let own = node.images.iter().find(|own| source.is_same(&node, own));
+    let own = own.ok_or_else(|| format!("{} does not have {}", node.name, source.image.id))?;
+    to.copying(&source.name, source.moved_at).await;
+    let given = give(to, &own.id, &source.name).await;
+    cluster.refresh(to, Refresh::Images).await;
+    to.copied(&source.name).await;
+    given.map_err(|error| error.to_string())
+}
+
+/// Streams what one engine saves into what the other loads.
+async fn pipe(source: &Source, to: &Engine, moved: &Arc<AtomicU64>) -> Result<(), String> {
+    let path = format!("/images/{}/get", source.name);
+    let saved = send(
+        &source.engine,
+        Method::GET,
+        &path,
+        HeaderMap::new(),
+        body::empty(),
+    )
+    .await?;
+    let counted = Arc::clone(moved);
+    let archive = saved.into_data_stream().inspect_ok(move |chunk| {
+        counted.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+    });
+    let mut headers = HeaderMap::new();
+    let tar = HeaderValue::from_static("application/x-tar");
+    headers.insert(header::CONTENT_TYPE, tar);
+    let archive = body::stream(archive);
+    let told = send(to, Method::POST, "/images/load?quiet=1", headers, archive).await?;
+    read_progress(told, || {}).await
+}
+
+/// Tells in the log how far a copy is; never returns.
+async fn tell_how_far(source: &Source, taker: &str, moved: &AtomicU64) {
+    loop {
+        tokio::time::sleep(TOLD_EVERY).await;
+        let bytes = moved.load(Ordering::Relaxed);
+        tracing::info!(
+            image = source.name,
+            from = source.node,
+            to = taker,
+            bytes,
+            "still copying an image"
+        );
+    }
+}
