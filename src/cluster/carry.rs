@@ -1,4 +1,6 @@
 //! One copy of an image from node to node, from its beginning to its end.
+//!
+//! Invariant: a copy that ends as another image than was asked for leaves no name behind.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +16,7 @@ use super::transfer::{Outcome, read_progress, send};
 use super::{Cluster, Members, resolve, stall};
 use crate::engine::{self, Engine, Refresh};
 use crate::model::image::without_tag;
+use crate::model::{Image, Node};
 use crate::net::body;
 
 /// How often a copy tells in the log how far it is.
@@ -31,6 +34,7 @@ pub(super) async fn image(
     let started = Instant::now();
     let (image, from, taker) = (&source.name, &source.node, to.node().name.clone());
     tracing::info!(image, from, to = taker, "copying an image");
+    let before = to.node();
     to.copying(image, source.moved_at).await;
     let result = tokio::select! {
         result = pipe(source, to, moved) => result,
@@ -42,6 +46,7 @@ pub(super) async fn image(
     cluster.refresh(to, Refresh::Images).await;
     let result = match result {
         Ok(()) if !source.is_on(&to.node()) => {
+            take_back(cluster, source, to, &before).await;
             let id = &source.image.id;
             Err(format!("{taker} took it and does not have it as {id}"))
         }
@@ -56,6 +61,60 @@ pub(super) async fn image(
         }
     }
     result.map_err(Arc::from)
+}
+
+/// Takes away what came in place of an image, and gives the name back to what had it `before`. What fails of that is
+/// told in the log: the copy has failed already.
+async fn take_back(cluster: &Cluster, source: &Source, to: &Engine, before: &Node) {
+    let node = to.node();
+    let Some((wrong, had)) = came(&source.name, before, &node) else {
+        return;
+    };
+    if let Some(had) = had {
+        to.copying(&source.name, had.moved_at(&source.name)).await;
+    }
+    let given = match had {
+        Some(had) => give(to, &had.id, &source.name).await,
+        None => drop_image(to, &source.name).await,
+    };
+    let known = before.images.iter().any(|image| image.id == wrong.id);
+    let dropped = match (given, known) {
+        (Ok(()), false) => drop_image(to, &wrong.id).await,
+        (given, _) => given,
+    };
+    if let Err(error) = dropped {
+        tracing::warn!(image = source.name, wrong = wrong.id, %error, "a wrong image stays");
+    }
+    cluster.refresh(to, Refresh::Images).await;
+}
+
+/// Returns the image that a name came to, and the one that had it before and is still there.
+fn came<'a>(name: &str, before: &Node, now: &'a Node) -> Option<(&'a Image, Option<&'a Image>)> {
+    let bearer = |node: &'a Node| node.images.iter().find(|image| image.tag(name).is_some());
+    let wrong = bearer(now)?;
+    let mut old = before.images.iter();
+    let old = old.find(|image| image.tag(name).is_some());
+    if old.is_some_and(|old| old.id == wrong.id) {
+        return None;
+    }
+    let mut images = now.images.iter();
+    Some((
+        wrong,
+        images.find(|image| old.is_some_and(|old| old.id == image.id)),
+    ))
+}
+
+/// Removes a name, or an image without one; that it is gone already is as well.
+async fn drop_image(engine: &Engine, name: &str) -> Result<(), engine::Error> {
+    let path = format!("/images/{name}");
+    let done = engine
+        .client()
+        .call(Method::DELETE, &path, None, DEADLINE)
+        .await;
+    match done {
+        Err(error) if error.status() == Some(http::StatusCode::NOT_FOUND) => Ok(()),
+        done => done.map(drop),
+    }
 }
 
 /// Gives an image a name.

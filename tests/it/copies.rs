@@ -298,6 +298,7 @@ fn a_copy_that_arrives_as_another_image_is_none() {
     docker(&["run", "--name", "maker", "busybox", "true"]);
     let label = "LABEL word=genuine";
     let id = docker(&["commit", "--change", label, "maker", "app:1"]);
+    let id = id.trim().to_owned();
     docker(&["rm", "maker"]);
     // The layers arrive as they are; what they are run with does not.
     let relay = Relay::before(&lab.engine("node1").address());
@@ -307,17 +308,31 @@ fn a_copy_that_arrives_as_another_image_is_none() {
     let flotilla = Flotilla::start(lab.folder(), &[], &all);
     flotilla.wait_for_nodes(3);
     let caller = Caller::new(flotilla.addr());
-    let body = json!({"Image": "app:1", "Env": ["constraint:node==node1"]});
-    let message = caller.create("", &body).expect(500).message();
-    let start = "image app:1 could not be copied from node2 to node1: ";
-    let why = format!("node1 took it and does not have it as {id}");
-    assert!(message.starts_with(&format!("{start}{why}")), "{message}");
-    let arrived = id_on(lab.engine("node1"), "app:1");
-    assert!(
-        arrived.is_some_and(|other| other != id),
-        "the relay altered nothing"
-    );
-    assert!(caller.containers().is_empty());
+    let taker = lab.engine("node1");
+    let refused = || {
+        let (before, had) = (count_on(taker), id_on(taker, "app:1"));
+        let body = json!({"Image": "app:1", "Env": ["constraint:node==node1"]});
+        let message = caller.create("", &body).expect(500).message();
+        let start = "image app:1 could not be copied from node2 to node1: ";
+        let why = format!("node1 took it and does not have it as {id}");
+        assert!(message.starts_with(&format!("{start}{why}")), "{message}");
+        assert!(caller.containers().is_empty());
+        // What came is gone, and the name is whose it was.
+        assert_eq!((count_on(taker), id_on(taker, "app:1")), (before, had));
+    };
+    refused();
+    assert_eq!(id_on(taker, "app:1"), None);
+    output(taker.docker().args(["tag", "busybox", "app:1"])).unwrap();
+    // It means the image of node2 again, which came to it last.
+    let tag = ["tag", &id, "app:1"];
+    output(giver.docker().args(tag)).unwrap();
+    let meant = || match caller.get("/images/app:1/json").json()["Id"] == *id {
+        true => Ok(()),
+        false => Err(()),
+    };
+    eventually(Duration::from_secs(30), meant).unwrap();
+    refused();
+    assert_eq!(id_on(taker, "app:1"), id_on(taker, "busybox"));
 }
 
 #[test]
