@@ -36,6 +36,9 @@ const AWAY: &str = "
 - The exceptions say the same with 404. `GET /containers/{…}/json`: `docker inspect` looks for images only after a 404. Calls
   for images, networks and volumes: clients look for these before they make them, and one dead entry of discovery would
   be in the way of every `docker compose up`.
+- Image stores of two kinds (of graph drivers and of containerd) give one image two IDs. By an ID that only a node has which
+  does not answer, the image is found on another, which tells of it by its own ID. Once that node has left the cluster, its
+  IDs mean nothing.
 - Lists, prunes and other answers made of many nodes have a `Warning` header for each node that took no part.
 ";
 

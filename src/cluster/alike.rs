@@ -3,6 +3,7 @@
 //! Invariant: pure, and linear in the number of images that are looked at: a tag may be on thousands of nodes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -103,6 +104,35 @@ impl<'a> Bearers<'a> {
         let foreign = build.and_then(|build| self.by_build.get(&build));
         sum.add(foreign.copied().unwrap_or_default());
         sum
+    }
+}
+
+/// What an ID means on nodes that know it by another one, since only a store of another kind gives it to the image.
+#[derive(Debug)]
+pub struct Aliases<'a>(Option<Bearers<'a>>);
+
+impl<'a> Aliases<'a> {
+    /// Looks up what has such an ID on any node, also on one that does not answer; nothing where it is a name.
+    pub fn of(nodes: &'a [Arc<Node>], reference: &str) -> Self {
+        let hex = reference.strip_prefix("sha256:").unwrap_or(reference);
+        if hex.is_empty() || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Self(None);
+        }
+        let all = || {
+            let images = |node: &'a Arc<Node>| node.images.iter().map(move |i| (&**node, i));
+            nodes.iter().flat_map(images)
+        };
+        if all().any(|(_, image)| image.has_name(reference)) {
+            return Self(None);
+        }
+        let meant = all().filter(|(_, image)| image.has_id(reference));
+        Self(Some(Bearers::of(meant, reference)))
+    }
+
+    /// Returns a node's image that is the same as one with the ID.
+    pub fn on<'n>(&self, node: &'n Node) -> Option<&'n Image> {
+        let bearers = self.0.as_ref()?;
+        node.images.iter().find(|own| bearers.include(node, own))
     }
 }
 
@@ -217,6 +247,40 @@ mod tests {
         ] {
             let bearers = Bearers::of([a].into_iter(), "app:1");
             assert_eq!(bearers.include(b.0, b.1), are_same(a, b), "{a:?} {b:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_found_where_another_store_gave_another() {
+        let graph = Node {
+            images: vec![image("sha256:aaa1", 1, 10), image("sha256:aaa2", 2, 10)].into(),
+            health: crate::model::Health::Unhealthy {
+                since: Timestamp::UNIX_EPOCH,
+                reason: "gone".to_owned(),
+            },
+            ..graph()
+        };
+        let containerd = Node {
+            images: vec![image("sha256:bbb1", 1, 10), image("sha256:bbb3", 3, 10)].into(),
+            ..containerd()
+        };
+        let nodes = [Arc::new(graph), Arc::new(containerd)];
+        let ids = |reference: &str| {
+            let aliases = Aliases::of(&nodes, reference);
+            let on = |node: &Node| aliases.on(node).map(|image| image.id.clone());
+            [on(&nodes[0]), on(&nodes[1])].map(Option::unwrap_or_default)
+        };
+        for (reference, expected) in [
+            ("sha256:aaa1", ["sha256:aaa1", "sha256:bbb1"]),
+            ("aaa1", ["sha256:aaa1", "sha256:bbb1"]),
+            ("bbb1", ["sha256:aaa1", "sha256:bbb1"]),
+            ("aaa2", ["sha256:aaa2", ""]),
+            ("bbb3", ["", "sha256:bbb3"]),
+            ("ccc", ["", ""]),
+            ("app:1", ["", ""]),
+            ("", ["", ""]),
+        ] {
+            assert_eq!(ids(reference), expected, "{reference}");
         }
     }
 

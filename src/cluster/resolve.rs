@@ -102,26 +102,30 @@ pub fn image_holders<'a>(
     reference: &str,
 ) -> Vec<(&'a Arc<Node>, &'a Engine, &'a Image)> {
     let healthy: Vec<_> = members.healthy().collect();
-    holders(&healthy, reference)
+    holders(members.view.nodes(), &healthy, reference)
 }
 
 /// Finds those of some nodes that hold an image, by name or, if none has one of that name, by ID; with whatever comes
-/// along with a node.
+/// along with a node. An ID that none of them has may be that of another store, which a node among `all` has.
 pub fn holders<'a, E: Copy>(
+    all: &'a [Arc<Node>],
     nodes: &[(&'a Arc<Node>, E)],
     reference: &str,
 ) -> Vec<(&'a Arc<Node>, E, &'a Image)> {
-    let held = |has: &dyn Fn(&&Image) -> bool| -> Vec<_> {
+    let held = |find: &dyn Fn(&'a Node) -> Option<&'a Image>| -> Vec<_> {
         let nodes = nodes.iter();
-        nodes
-            .filter_map(|&(n, e)| Some((n, e, n.images.iter().find(|i| has(i))?)))
-            .collect()
+        nodes.filter_map(|&(n, e)| Some((n, e, find(n)?))).collect()
     };
-    let named = held(&|image| image.has_name(reference));
-    match named.is_empty() {
-        true => held(&|image| image.has_id(reference)),
-        false => named,
+    let named = held(&|node| node.images.iter().find(|i| i.has_name(reference)));
+    if !named.is_empty() {
+        return named;
     }
+    let known = held(&|node| node.images.iter().find(|i| i.has_id(reference)));
+    if !known.is_empty() {
+        return known;
+    }
+    let aliases = alike::Aliases::of(all, reference);
+    held(&|node| aliases.on(node))
 }
 
 /// Finds the image that one reference means for everybody; see [`meant`].

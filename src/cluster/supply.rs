@@ -113,7 +113,8 @@ impl<'a> Wanted<'a, ()> {
     /// Looks up who has the image in a picture.
     pub fn of_view(view: &'a ClusterView, reference: &'a str) -> Self {
         let nodes: Vec<_> = view.healthy().map(|node| (node, ())).collect();
-        Self::of(&resolve::holders(&nodes, reference), reference)
+        let held = resolve::holders(view.nodes(), &nodes, reference);
+        Self::of(&held, reference)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::copies::Scene;
-use crate::support::caller::{Caller, on};
+use crate::support::caller::{Caller, encoded, on};
 use crate::support::clients::needs;
 use crate::support::flotilla::Flotilla;
 use crate::support::images::id_on;
@@ -137,6 +137,65 @@ fn an_id_of_either_store_means_the_image_on_both_nodes() {
             }
             scene.docker(&["rmi", &id]).unwrap();
             assert_eq!(engines.map(|e| id_on(e, "app:1")), [None, None]);
+        }
+    }
+}
+
+#[test]
+fn containers_of_an_image_are_found_by_its_id_of_either_store() {
+    let scene = scene();
+    scene.build("node0", "app:1", "x");
+    for node in ["node0", "node1"] {
+        let constraint = format!("constraint:node=={node}");
+        let run = ["run", "--name", node, "-e", &constraint, "app:1", "true"];
+        scene.docker(&run).unwrap();
+    }
+    let ids = ["node0", "node1"].map(|n| id_on(scene.lab.engine(n), "app:1").unwrap());
+    assert_ne!(ids[0], ids[1], "the stores are of one kind");
+    let of = |ancestor: &str| {
+        let filters = encoded(&json!({"ancestor": [ancestor]}));
+        let path = format!("/containers/json?all=1&filters={filters}");
+        let list = scene.caller.get(&path).expect(200).json();
+        let list = list.as_array().cloned().unwrap_or_default();
+        let nodes = list
+            .iter()
+            .map(|c| c["Names"][0].as_str().unwrap().to_owned());
+        let mut nodes: Vec<_> = nodes.collect();
+        nodes.sort();
+        nodes
+    };
+    for ancestor in ids.iter().flat_map(|id| [&**id, &id[7..], &id[7..19]]) {
+        assert_eq!(of(ancestor), ["/node0", "/node1"], "{ancestor}");
+    }
+    assert!(of("app:2").is_empty() && of(&"0".repeat(64)).is_empty());
+}
+
+#[test]
+fn an_image_is_told_of_by_the_id_of_a_store_that_does_not_answer() {
+    for (maker, other) in [("node0", "node1"), ("node1", "node0")] {
+        let scene = scene();
+        scene.build(maker, "app:1", maker);
+        let id = told(&scene, "app:1");
+        let constraint = format!("constraint:node=={other}");
+        let run = |image: &str| {
+            let args = ["run", "--rm", "-e", &constraint, image, "cat", "/mark"];
+            scene.docker(&args).unwrap()
+        };
+        assert_eq!(run("app:1"), maker);
+        scene.lab.engine(maker).kill().unwrap();
+        scene.flotilla.wait_for_nodes(1);
+        let own = id_on(scene.lab.engine(other), "app:1").unwrap();
+        assert_ne!(own, id, "the stores are of one kind");
+        let archive = scene.lab.folder().join("app.tar");
+        let path = archive.to_str().unwrap();
+        for id in [&*id, &id[7..19]] {
+            assert_eq!(told(&scene, id), own);
+            scene.docker(&["history", id]).unwrap();
+            for more in [&[][..], &["busybox"]] {
+                let save = ["save", "-o", path, id];
+                scene.docker(&[&save[..], more].concat()).unwrap();
+            }
+            assert_eq!(run(id), maker);
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::api::filters::{BadFilter, Filters};
 use crate::api::list::unqualified;
 use crate::api::pattern::Pattern;
 use crate::api::query::atoi;
+use crate::cluster::alike::Aliases;
 use crate::model::{ClusterView, Container, NODE_NAME_LABEL, Node};
 
 use super::port_filter::PortFilter;
@@ -45,6 +46,8 @@ pub(super) struct Filter<'q> {
     exit_codes: Vec<i64>,
     task: Option<bool>,
     ports: PortFilter,
+    /// What `ancestor` names, and what that means where it is an ID of another store.
+    ancestors: Vec<(&'q str, Aliases<'q>)>,
 }
 
 /// The filters as they apply on one node.
@@ -61,7 +64,7 @@ impl<'q> Filter<'q> {
     ///
     /// # Errors
     /// A value cannot be read, in the engine's words.
-    pub(super) fn new(filters: &'q Filters, view: &ClusterView) -> Result<Self, BadFilter> {
+    pub(super) fn new(filters: &'q Filters, view: &'q ClusterView) -> Result<Self, BadFilter> {
         for value in filters.values("status") {
             let states = [
                 "created",
@@ -91,6 +94,10 @@ impl<'q> Filter<'q> {
             exit_codes: exit_codes(filters)?,
             task: filters.flag("is-task")?,
             ports: PortFilter::new(filters)?,
+            ancestors: filters
+                .values("ancestor")
+                .map(|value| (value, Aliases::of(view.nodes(), value)))
+                .collect(),
         })
     }
 
@@ -100,7 +107,7 @@ impl<'q> Filter<'q> {
         NodeScope {
             filter: self,
             node,
-            ancestors: ancestors(self.filters, node),
+            ancestors: ancestors(&self.ancestors, node),
             windows: os == Some("windows"),
         }
     }
@@ -205,13 +212,13 @@ fn exit_codes(filters: &Filters) -> Result<Vec<i64>, BadFilter> {
 }
 
 /// Returns the IDs of the images that `ancestor` names on this node, and of all images built on them.
-fn ancestors<'n>(filters: &Filters, node: &'n Node) -> Option<BTreeSet<&'n str>> {
-    if !filters.contains("ancestor") {
+fn ancestors<'n>(wanted: &[(&str, Aliases<'_>)], node: &'n Node) -> Option<BTreeSet<&'n str>> {
+    if wanted.is_empty() {
         return None;
     }
-    let named = filters
-        .values("ancestor")
-        .filter_map(|value| node.image(value));
+    let named = wanted
+        .iter()
+        .filter_map(|(value, aliases)| node.image(value).or_else(|| aliases.on(node)));
     let mut pending: Vec<&str> = named.map(|image| image.id.as_str()).collect();
     let mut found = BTreeSet::new();
     while let Some(id) = pending.pop() {
