@@ -141,7 +141,7 @@ pub(super) const ROUTES: &[Route] = &[
     row!("POST" "/images/{}/tag" 24 Broadcast image::change::tag, "on all nodes that have it"),
     row!("DELETE" "/images/{}" 24 Broadcast image::change::remove, "on all nodes that have it"),
     row!("GET" "/distribution/{}/json" 30 Any system::any::forward),
-    row!("POST" "/build" 24 Place build::build, "on one node, by wishes in its arguments and in the header X-Flotilla-Constraint; the image is there until a container needs it elsewhere; what a classic build starts from is copied there from another node, if its Dockerfile is in the first MiB of a context that is not compressed; a build of BuildKit goes where its client built last, and finds what that node or a registry has"),
+    row!("POST" "/build" 24 Place build::build, "on one node, by wishes in its arguments and in the header X-Flotilla-Constraint; the image is there until a container needs it elsewhere; what a classic build starts from is copied there from another node, if its Dockerfile is in the first MiB of a context that is not compressed, or by gzip; a build of BuildKit, whose Dockerfile its client shows to the engine alone, goes where that client built last, and finds what that node or a registry has: for a base that only another node has, wish for that node"),
     row!("POST" "/build/cancel" 39 Place build::cancel),
     row!("POST" "/build/prune" 31 Broadcast prune::builds, "on all nodes; a Warning header names those that did not take part"),
     row!("POST" "/session" 31 Place build::session, "to the node of the build that names it, or of the client's tunnels"),

@@ -1,22 +1,20 @@
 //! What a classic build starts from: its Dockerfile, looked for at the beginning of its context.
 //!
-//! Nothing is kept beyond the look: what was read goes on to the engine first. A context in which the Dockerfile comes
-//! late, or that is compressed, is not looked into.
+//! Nothing is kept beyond the look: what was read goes on to the engine first, as it came. A context in which the
+//! Dockerfile comes late, or that is compressed otherwise than by gzip, is not looked into.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream;
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 
+use super::begun::{Begun, LOOK};
 use crate::api::call::Call;
 use crate::net::body::{self, Body};
 
-/// The most of a context that is looked into.
-const LOOK: usize = 1 << 20;
 /// How long the beginning of a context may take to come; engines have no hurry either.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The size of a header in an archive, and of the blocks that contents are filled up to.
@@ -48,26 +46,27 @@ pub(super) async fn of(call: &mut Call) -> Vec<String> {
 
 /// Reads a context until a file of it is there, and returns its text with the context as it was.
 async fn look_for(name: &str, mut context: Body) -> (Option<String>, Body) {
-    let (mut read, mut at) = (Vec::new(), 0);
+    let (mut begun, mut at) = (Begun::default(), 0);
     let until = Instant::now() + PATIENCE;
     loop {
-        let found = match look(&read, &mut at, name) {
+        let found = match look(begun.archive(), &mut at, name) {
             Look::Found(text) => Some(String::from_utf8_lossy(text).into_owned()),
             Look::Nothing => None,
+            Look::More if begun.is_spent() => None,
             Look::More => match tokio::time::timeout_at(until, context.frame()).await {
                 Ok(Some(Ok(frame))) => {
-                    read.extend_from_slice(&frame.into_data().unwrap_or_default());
+                    begun.take(&frame.into_data().unwrap_or_default());
                     continue;
                 }
                 Ok(Some(Err(error))) => {
-                    let broken = stream::iter([Ok(Bytes::from(read)), Err(error)]);
+                    let broken = stream::iter([Ok(begun.read()), Err(error)]);
                     return (None, body::stream(broken));
                 }
-                Ok(None) => return (None, body::full(read)),
+                Ok(None) => return (None, body::full(begun.read())),
                 Err(_) => None,
             },
         };
-        let read = stream::iter([Ok(Bytes::from(read))]);
+        let read = stream::iter([Ok(begun.read())]);
         return (found, body::stream(read.chain(context.into_data_stream())));
     }
 }
@@ -231,6 +230,10 @@ fn expanded(text: &str, known: &BTreeMap<String, String>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
+    use bytes::Bytes;
+
     use super::*;
 
     /// Writes an archive of these files.
@@ -287,6 +290,16 @@ mod tests {
             let (found, context) = look_for(name, context).await;
             assert_eq!(found.as_deref(), expected);
             assert_eq!(body::read(context, 1 << 20).await.unwrap(), whole);
+        }
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&whole).unwrap();
+        let gzip = gzip.finish().unwrap();
+        for (size, name, expected) in [(7, "Dockerfile", Some("FROM a\n")), (7, "none", None)] {
+            let chunks: Vec<_> = gzip.chunks(size).map(Bytes::copy_from_slice).collect();
+            let context = body::stream(stream::iter(chunks.into_iter().map(Ok)));
+            let (found, context) = look_for(name, context).await;
+            assert_eq!(found.as_deref(), expected);
+            assert_eq!(body::read(context, 1 << 20).await.unwrap(), gzip);
         }
         let cut = stream::iter([Ok("x".into()), Err("cut".into())]);
         let (found, context) = look_for("Dockerfile", body::stream(cut)).await;

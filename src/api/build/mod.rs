@@ -5,6 +5,7 @@
 //! all tunnels of one client lead to one node: a header may choose it.
 
 mod bases;
+mod begun;
 mod place;
 mod rows;
 mod start;
