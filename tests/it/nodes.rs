@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::caller::{Caller, on};
+use crate::support::clients::Clients;
 use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Lab, Spec, output};
 
@@ -152,6 +153,53 @@ fn what_runs_on_a_node_is_listed_as_its_tasks() {
         rows[1].starts_with("web.1 busybox node1 Running Running "),
         "{listed}"
     );
+}
+
+#[test]
+fn without_a_name_the_tasks_of_all_nodes_are_listed() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let caller = Caller::new(flotilla.addr());
+    for node in ["node0", "node1", "node2"] {
+        caller.run_on(node, &format!("web-{node}"));
+    }
+    let clients = || flotilla.clients(&lab);
+    for docker in [|c: Clients<'_>| c.docker(), |c: Clients<'_>| c.docker_20()] {
+        let ok = |args: &[&str]| output(docker(clients()).args(args)).unwrap();
+        let listed = ok(&[
+            "node",
+            "ps",
+            "--format",
+            "{{.Name}} {{.Node}} {{.DesiredState}}",
+        ]);
+        let mut rows: Vec<_> = listed.trim().lines().collect();
+        rows.sort_unstable();
+        let row = |node: &str| format!("web-{node}.1 {node} Running");
+        assert_eq!(rows, ["node0", "node1", "node2"].map(row));
+        let count = ok(&[
+            "node",
+            "inspect",
+            "-f",
+            "{{.Description.Resources.NanoCPUs}}",
+            "self",
+        ]);
+        let nodes = caller.get("/nodes").expect(200).json();
+        let of = |node: &Value| {
+            node["Description"]["Resources"]["NanoCPUs"]
+                .as_i64()
+                .unwrap()
+        };
+        let sum: i64 = nodes.as_array().unwrap().iter().map(of).sum();
+        assert_eq!(count.trim(), sum.to_string());
+        let pause = ["node", "update", "--availability", "pause", "self"];
+        let refused = output(docker(clients()).args(pause))
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains("name one of them"), "{refused}");
+        assert!(ok(&["info"]).contains("Swarm: inactive"));
+    }
+    // Only the CLI is told so: others take a node for swarm mode.
+    assert_eq!(caller.get("/info").json()["Swarm"]["NodeID"], "");
 }
 
 #[test]

@@ -71,8 +71,8 @@ pub(super) fn admits_task(
         true => "running",
         false => "shutdown",
     };
-    let on_node =
-        filters.exact("node", &super::id(members, node)) || filters.exact("node", &node.name);
+    let names = [&super::id(members, node), &node.name, super::ALL];
+    let on_node = names.iter().any(|name| filters.exact("node", name));
     on_node
         && filters.prefixes("id", &container.id)
         && filters.prefixes("name", container.name())

@@ -12,6 +12,9 @@ use super::error::Error;
 use crate::cluster::Members;
 use crate::model::Node;
 
+/// What the docker CLI calls the node that it talks to: here all nodes, which it sees as one engine.
+pub(super) const ALL: &str = "self";
+
 /// Returns a node's ID for clients: the engine's own, unless machines were cloned and several have it; in a swarm-mode
 /// cluster the one that it has there, by which tasks of services name it.
 fn id(members: &Members, node: &Node) -> String {
@@ -48,6 +51,9 @@ pub(super) fn find(members: &Members, reference: &str) -> Result<Arc<Node>, Erro
         hits = nodes.iter().filter(prefixed).collect();
     }
     match hits.as_slice() {
+        [] if reference == ALL => Err(Error::NotFound(
+            "node self not found: it means all nodes here, so name one of them".to_owned(),
+        )),
         [] => Err(Error::NotFound(format!("node {reference} not found"))),
         [node] => Ok(Arc::clone(node)),
         many => Err(Error::Conflict(format!(

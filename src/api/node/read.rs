@@ -33,6 +33,11 @@ pub(in crate::api) async fn inspect(call: Call) -> Answer {
     Ok(answer(&show::with_entry(&members, &node, &entries)))
 }
 
+/// Tells of all nodes as of one.
+pub(in crate::api) fn all(call: &Call) -> Answer {
+    Ok(answer(&show::all(&call.members().view, &call.api.about())))
+}
+
 /// Lists containers as tasks, after the tasks of services that a manager told of; those have containers too.
 pub(in crate::api) fn tasks(call: &Call, mut tasks: Vec<Value>) -> Answer {
     let filters = filter::of_tasks(&call.query)?;

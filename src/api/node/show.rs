@@ -3,9 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::id;
+use crate::api::system::about::About;
 use crate::cluster::Members;
 use crate::model::node::engine_labels;
-use crate::model::{Health, Node};
+use crate::model::{ClusterView, Health, Node};
 
 /// What swarm mode calls the time of something that has none.
 const NO_TIME: &str = "0001-01-01T00:00:00Z";
@@ -90,6 +91,33 @@ pub(super) fn node(members: &Members, node: &Node) -> Value {
         shown["ManagerStatus"] = json!({"Reachability": "reachable", "Addr": addr});
     }
     shown
+}
+
+/// Writes all nodes as one, which the docker CLI asks of before it lists the tasks of "the current node".
+pub(super) fn all(view: &ClusterView, about: &About) -> Value {
+    let sum = |key: &str| -> i64 {
+        let nodes = view.healthy();
+        nodes.filter_map(|node| node.facts.info[key].as_i64()).sum()
+    };
+    json!({
+        "ID": super::ALL,
+        "Version": {"Index": 0},
+        "CreatedAt": NO_TIME,
+        "UpdatedAt": NO_TIME,
+        "Spec": {"Labels": {}, "Role": "worker", "Availability": "active"},
+        "Description": {
+            "Hostname": about.name,
+            "Platform": {},
+            "Resources": {
+                "NanoCPUs": sum("NCPU") * 1_000_000_000,
+                "MemoryBytes": sum("MemTotal"),
+            },
+            "Engine": {"EngineVersion": about.server_version()},
+            "TLSInfo": {},
+            "Swarm": "inactive",
+        },
+        "Status": {"State": "ready", "Addr": ""},
+    })
 }
 
 /// Writes a node as [`node`] does, with what a manager knows of its part in the swarm-mode cluster: its role as it is

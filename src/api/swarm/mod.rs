@@ -133,6 +133,7 @@ pub(super) async fn node(call: Call) -> Answer {
             let path = call.path.clone();
             call.forward(&engine, &path).await
         }
+        (Err(Error::NotFound(_)), Err(_)) if call.id == node::ALL => node::read::all(&call),
         _ => node::read::inspect(call).await,
     }
 }

@@ -1,11 +1,12 @@
 //! Endpoints answered here: ping, version, info, and what is refused.
 
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use super::{info, ping, version};
 use crate::api::build;
 use crate::api::call::{Answer, Call, json};
 use crate::api::error::Error;
+use crate::api::node;
 use crate::net::body;
 
 /// Answers a ping without asking any engine: it comes before every command of the docker CLI.
@@ -42,7 +43,20 @@ pub(in crate::api) async fn info(call: Call) -> Answer {
     if call.api.settings.experimental {
         told["ExperimentalBuild"] = true.into();
     }
+    let manners = call.api.cluster.manners();
+    let is_plain = !manners.is_classic() && told["Swarm"]["LocalNodeState"] == "inactive";
+    if is_plain && is_cli(&call.head.headers) {
+        // `docker node ps` lists the tasks of this node, and without one refuses that it "is not found in /info". Other
+        // clients, as Portainer, would take the engine for one in swarm mode.
+        told["Swarm"]["NodeID"] = node::ALL.into();
+    }
     Ok(json(StatusCode::OK, format!("{told}\n")))
+}
+
+/// Tells whether the docker CLI asks.
+fn is_cli(headers: &HeaderMap) -> bool {
+    let agent = headers.get(header::USER_AGENT);
+    agent.is_some_and(|agent| agent.as_bytes().starts_with(b"Docker-Client/"))
 }
 
 /// Refuses as if there were no such route.
