@@ -107,6 +107,50 @@ fn a_load_ends_although_an_engine_hangs_in_its_middle() {
 }
 
 #[test]
+fn what_goes_to_a_slow_node_does_not_wait_in_memory() {
+    const MIB: u32 = 160;
+    const PACE: u64 = 20_000_000;
+    let at_pace = Duration::from_secs((u64::from(MIB) << 20) / PACE);
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let maker = lab.engine("node2");
+    big_image(maker, "big:1", MIB);
+    let archive = lab.folder().join("big.tar");
+    output(maker.docker().args(["save", "big:1", "-o"]).arg(&archive)).unwrap();
+    output(maker.docker().args(["rmi", "big:1"])).unwrap();
+    let slow = lab.engine("node1");
+    slow.narrow(PACE).unwrap();
+    let before = flotilla.peak_kb();
+    let is_held = |what: &str, took: Duration| {
+        assert!(took > at_pace / 2, "{what} took no more than {took:?}");
+        let grown = flotilla.peak_kb() - before;
+        assert!(grown < 64_000, "{what}: memory grew by {grown} kB");
+    };
+    let since = Instant::now();
+    let mut docker = flotilla.clients(&lab).docker();
+    output(docker.args(["load", "-i"]).arg(&archive)).unwrap();
+    is_held("a load", since.elapsed());
+    assert!(lab.engines().iter().all(|engine| has(engine, "big:1")));
+
+    output(slow.docker().args(["rmi", "big:1"])).unwrap();
+    let caller = Caller::new(flotilla.addr());
+    let gone = || {
+        let images = caller.get("/images/json").json();
+        let images = images.as_array().cloned().unwrap_or_default();
+        let big = images.iter().find(|i| i["RepoTags"][0] == "big:1");
+        match big.is_some_and(|i| i["Nodes"].to_string().contains("node1")) {
+            true => Err(images),
+            false => Ok(()),
+        }
+    };
+    eventually(Duration::from_secs(30), gone).unwrap();
+    let since = Instant::now();
+    let body = json!({"Image": "big:1", "Env": ["constraint:node==node1"]});
+    caller.create("", &body).expect(201);
+    is_held("a copy", since.elapsed());
+}
+
+#[test]
 fn a_removal_says_which_nodes_it_did_not_reach() {
     let lab = Lab::start(&Spec::mixed()).unwrap();
     let flotilla = Flotilla::before(&lab);

@@ -195,6 +195,16 @@ impl Engine {
         ip(&format!("link set {} up", self.host.link)).map(drop)
     }
 
+    /// Lets no more than so many bytes a second come to the engine, as over a slow line.
+    pub(crate) fn narrow(&self, bytes_per_second: u64) -> Result<(), Error> {
+        let words = format!(
+            "qdisc add dev {} root tbf rate {}bit burst 512kb latency 50ms",
+            self.host.link,
+            8 * bytes_per_second
+        );
+        run("tc", words.split(' ')).map(drop)
+    }
+
     /// Kills dockerd with SIGKILL; its containers run on until it starts again.
     ///
     /// Its next start ends them, which takes 10 s for one that ignores SIGTERM, as a bare `sleep` does; give such a
