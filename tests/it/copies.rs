@@ -340,15 +340,15 @@ fn a_copy_that_ends_after_a_new_build_is_no_newer_than_what_it_copies() {
     let lab = Lab::start(&Spec::mixed()).unwrap();
     let relay = Relay::before(&lab.engine("node0").address());
     let address = |name: &str| lab.engine(name).address();
-    big_image(lab.engine("node0"), "app:1", 16);
+    big_image(lab.engine("node0"), "app:1", 32);
     let all = format!("{},{},{}", relay.addr(), address("node1"), address("node2"));
     let flotilla = Flotilla::start(lab.folder(), &[], &all);
     flotilla.wait_for_nodes(3);
     let caller = Caller::new(flotilla.addr());
     // Slow enough for a build meanwhile, which takes longer than usual on a busy machine.
-    relay.hold(Duration::from_millis(20));
+    relay.hold(Duration::from_millis(50));
     let creating = {
-        let caller = caller.clone();
+        let caller = caller.clone().with_patience(Duration::from_secs(300));
         let body = json!({"Image": "app:1", "Env": ["constraint:node==node1"]});
         std::thread::spawn(move || caller.create("", &body))
     };

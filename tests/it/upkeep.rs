@@ -343,8 +343,8 @@ fn what_asks_all_nodes_ends_when_one_hangs() {
     let answers = at_once(calls.len(), |n| {
         http::call(flotilla.addr(), calls[n].0, calls[n].1)
     });
-    // A hung engine is given up within 10 s at the defaults; the machine may be busy.
-    assert!(started.elapsed() < Duration::from_secs(25));
+    // A hung engine is given up within 10 s at the defaults; the others may be busy for longer.
+    assert!(started.elapsed() < Duration::from_secs(50));
     for ((_, path), answer) in calls.iter().zip(answers) {
         assert_eq!(answer.status(), 200, "{path}: {}", answer.text());
         let warning = answer.head.header("warning").unwrap_or_default();

@@ -19,6 +19,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     addr: String,
+    patience: Duration,
 }
 
 /// A whole answer.
@@ -60,7 +61,16 @@ impl Answer {
 impl Caller {
     /// Aims at `IP:PORT`.
     pub(crate) fn new(addr: impl Into<String>) -> Self {
-        Self { addr: addr.into() }
+        Self {
+            addr: addr.into(),
+            patience: LIMIT,
+        }
+    }
+
+    /// Waits for a silent answer for so long.
+    pub(crate) fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Gets a path.
@@ -147,7 +157,7 @@ impl Caller {
     /// Sends a request of HTTP/1.0, whose answer ends with the connection.
     fn send(&self, method: &str, path: &str, body: Option<&Value>) -> io::Result<TcpStream> {
         let mut stream = TcpStream::connect(&self.addr)?;
-        stream.set_read_timeout(Some(LIMIT))?;
+        stream.set_read_timeout(Some(self.patience))?;
         let body = body.map(Value::to_string).unwrap_or_default();
         let length = body.len();
         write!(
