@@ -107,6 +107,33 @@ fn lives(events: &[Value]) -> BTreeMap<String, Vec<String>> {
     lives
 }
 
+/// Fails unless what was told of each engine's own events came in the order in which that engine tells them again.
+fn told_in_order(lab: &Lab, seen: &[Value]) {
+    let key = |event: &Value| {
+        let of = ["timeNano", "Type", "Action"].map(|key| event[key].to_string());
+        format!("{} {}", of.join(" "), event["Actor"]["ID"])
+    };
+    let mut compared = 0;
+    for engine in lab.engines() {
+        let of_engine = |e: &&Value| e["Actor"]["Attributes"]["node.name"] == engine.name();
+        let told: Vec<String> = seen.iter().filter(of_engine).map(key).collect();
+        // It forgets when it starts again, and after 256.
+        let past = Caller::new(engine.address()).get(&format!("/events?since=0&until={}", now()));
+        let past = past.expect(200).body;
+        let past = past
+            .lines()
+            .map(|line| key(&serde_json::from_str(line).unwrap()));
+        let past: Vec<String> = past.collect();
+        let both = |of: &[String], other: &[String]| -> Vec<String> {
+            of.iter().filter(|e| other.contains(e)).cloned().collect()
+        };
+        let (told, past) = (both(&told, &past), both(&past, &told));
+        assert_eq!(told, past, "{}", engine.name());
+        compared += past.len();
+    }
+    assert!(compared > 0, "no engine remembers anything of it");
+}
+
 #[test]
 fn each_step_of_each_container_is_told_once_and_in_order() {
     let scene = Scene::start();
@@ -116,6 +143,7 @@ fn each_step_of_each_container_is_told_once_and_in_order() {
         (scene.live(&node, &format!("e{n}")), node)
     });
     let seen = scene.read_up_to_now(&mut events);
+    told_in_order(&scene.lab, &seen);
     let lives = lives(&seen);
     assert_eq!(lives.len(), CONTAINERS);
     for (id, node) in &made {
