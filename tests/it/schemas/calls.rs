@@ -14,6 +14,7 @@ impl Checked<'_> {
         let containers: Vec<String> = places.iter().map(|place| self.container(place)).collect();
         self.about_all();
         self.registry();
+        self.as_nodes();
         self.swarm();
         // What has happened until now.
         self.get(&format!("/events?since={start}&until={}", seconds()));

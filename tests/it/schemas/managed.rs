@@ -34,6 +34,23 @@ impl Checked<'_> {
         );
     }
 
+    /// Calls the nodes and tasks that Flotilla makes of engines in no swarm; none of these engines has any.
+    pub(super) fn as_nodes(&mut self) {
+        let engines = self.lab.engines();
+        if engines.iter().any(|engine| engine.address() == self.addr) {
+            return;
+        }
+        for list in ["/nodes", "/tasks"] {
+            let all = self.get(list).json();
+            let all = all.as_array().unwrap();
+            assert!(all.len() >= engines.len(), "{list}: {all:?}");
+            for one in all {
+                let path = format!("{list}/{}", one["ID"].as_str().unwrap());
+                assert_eq!(self.get(&path).json()["ID"], one["ID"]);
+            }
+        }
+    }
+
     /// Makes a swarm, calls what there is in one, and leaves it.
     pub(super) fn swarm(&mut self) {
         let init = json!({"ListenAddr": "0.0.0.0:2377", "AdvertiseAddr": "eth0"});
