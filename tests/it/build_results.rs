@@ -3,11 +3,13 @@
 use std::fs;
 use std::process::Command;
 
+use regex::Regex;
 use serde_json::json;
 
 use crate::builds::{context, holders, run, start, ways};
-use crate::support::caller::Caller;
+use crate::support::caller::{Caller, encoded};
 use crate::support::clients::{Clients, needs};
+use crate::support::http::call_with;
 use crate::support::lab::output;
 
 #[test]
@@ -33,6 +35,49 @@ fn a_quiet_build_prints_the_image_and_nothing_else() {
     for engine in lab.engines() {
         let left = output(engine.docker().args(["ps", "-aq"])).unwrap();
         assert_eq!(left, "", "a build left a container on {}", engine.name());
+    }
+}
+
+/// Returns the archive of a context with this Dockerfile.
+fn archive(dockerfile: &str) -> Vec<u8> {
+    let built = context(dockerfile, "");
+    let mut tar = Command::new("tar");
+    let tar = tar.arg("-C").arg(built.path()).args(["-c", "."]).output();
+    tar.unwrap().stdout
+}
+
+#[test]
+fn a_build_that_says_nothing_of_its_containers_leaves_those_that_one_engine_leaves() {
+    let (lab, flotilla) = start();
+    let good = archive("FROM busybox\nRUN true\n");
+    let bad = archive("FROM busybox\nRUN true\nRUN false\n");
+    let hex = Regex::new("[0-9a-f]{12,64}").unwrap();
+    for node in ["node0", "node1"] {
+        let engine = lab.engine(node);
+        let left = |addr: &str, query: &str, context: &[u8]| {
+            let kind = ["Content-Type: application/x-tar"];
+            let path = format!("/v1.41/build?nocache=1&{query}");
+            let answer = call_with(addr, "POST", &path, &kind, context);
+            let text = hex.replace_all(&answer.text(), "ID").into_owned();
+            let left = output(engine.docker().args(["ps", "-aq"])).unwrap();
+            for id in left.lines() {
+                output(engine.docker().args(["rm", id])).unwrap();
+            }
+            (answer.status(), left.lines().count(), text)
+        };
+        // `rm` is the default of all that engines still speak, `forcerm` is none.
+        for (query, context, expected) in [
+            ("t=bare", &good, 0),
+            ("t=bare&rm=0", &good, 1),
+            ("t=bare", &bad, 1),
+            ("t=bare&forcerm=1", &bad, 0),
+        ] {
+            let straight = left(&engine.address(), query, context);
+            assert_eq!(straight.1, expected, "{node}: {query}: {}", straight.2);
+            let there = encoded(&json!({"constraint:node": format!("={node}")}));
+            let there = format!("{query}&buildargs={there}");
+            assert_eq!(left(flotilla.addr(), &there, context), straight, "{query}");
+        }
     }
 }
 
