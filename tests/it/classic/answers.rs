@@ -5,7 +5,7 @@ use std::io::BufRead;
 use serde_json::{Value, json};
 
 use super::{Classic, Refusal};
-use crate::support::http::{Wire, request};
+use crate::support::http::{Wire, call_json, request};
 use crate::support::lab::Spec;
 
 /// Calls, made while `web` runs.
@@ -109,6 +109,12 @@ fn what_an_engine_refuses_is_a_fault_and_a_name_that_is_taken_a_conflict() {
     let wrong = json!({"HostConfig": {"Binds": ["relative/path:/x"]}});
     let wrong = classic.caller.create("", &wrong).expect(500).body;
     assert!(wrong.starts_with(words), "{wrong}");
+    // What is no JSON was never asked of an engine.
+    for body in ["nonsense", "", "{\"Image\":"] {
+        let none = call_json(classic.flotilla.addr(), "POST", "/containers/create", body);
+        assert_eq!(none.status(), 400, "{body}: {}", none.text());
+        assert!(!none.text().contains(words), "{}", none.text());
+    }
     let exec = classic
         .caller
         .post_json("/containers/other/exec", &json!({"Cmd": ["true"]}));
@@ -156,6 +162,17 @@ fn a_create_tells_the_id_alone_and_lists_name_the_node() {
     assert_eq!(of(&status("created")), [""; 0]);
     classic.caller.post("/containers/web/stop").expect(204);
     assert_eq!(of(&status("exited")), expected);
+    // So do those that others have given it.
+    let link = json!({"HostConfig": {"Links": ["new:alias"]}});
+    classic.caller.create("links", &link).expect(201);
+    let told = classic.caller.get("/containers/links/json").json();
+    let node = told["Node"]["Name"].as_str().unwrap();
+    let all = of("/containers/json?all=1");
+    for name in ["links", "links/alias", "new"] {
+        assert!(all.contains(&format!("/{node}/{name}")), "{all:?}");
+    }
+    assert_eq!(all.len(), 4, "{all:?}");
+    classic.caller.delete("/containers/links").expect(204);
     // The commands that people type.
     classic.docker(&["run", "--rm", "busybox", "true"]).unwrap();
     classic.docker(&["start", "web"]).unwrap();

@@ -60,6 +60,15 @@ fn a_volume_is_made_on_all_nodes_listed_by_node_and_removed_from_all() {
         "{error}"
     );
     classic.check(&[("DELETE", "/volumes/data", "", 404, "No such volume data\n")]);
+    let volumes = classic.lab.engine("node1").folder().join("data/volumes");
+    std::fs::write(volumes.join("blocked"), "no folder").unwrap();
+    let blocked = json!({"Name": "blocked"});
+    let refused = classic.caller.post_json("/volumes/create", &blocked);
+    let refused = refused.expect(500).body;
+    assert!(
+        refused.starts_with("node1: ") && refused.lines().count() == 1,
+        "{refused}"
+    );
 }
 
 #[test]

@@ -115,13 +115,28 @@ fn the_port_of_a_container_that_has_ended_is_taken_until_it_is_removed() {
     classic.caller.create("ended", &body).expect(201);
     classic.caller.post("/containers/ended/start").expect(204);
     classic.caller.post("/containers/ended/wait").expect(200);
-    let refused = classic.caller.create("next", &body).expect(500).body;
-    assert!(refused.starts_with("Unable to find a node"), "{refused}");
-    // Without the flag it is free.
+    // Any two of one number meet, whatever their protocols are.
+    let mut other = body.clone();
+    other["HostConfig"] = json!({"PortBindings": {"53/udp": [{"HostPort": "18081"}]}});
+    for (name, body) in [("next", &body), ("other", &other)] {
+        let refused = classic.caller.create(name, body).expect(500).body;
+        assert!(refused.starts_with("Unable to find a node"), "{refused}");
+    }
+    // Without the flag it is free, and that of another protocol is another one.
     let modern = Flotilla::before(&classic.lab);
     let modern = Caller::new(modern.addr());
+    body["Cmd"] = json!(["sleep", "600"]);
     modern.create("free", &body).expect(201);
-    modern.delete("/containers/free").expect(204);
+    for (name, body) in [("free", None), ("other", Some(&other))] {
+        body.inspect(|body| drop(modern.create(name, body).expect(201)));
+        modern
+            .post(&format!("/containers/{name}/start"))
+            .expect(204);
+    }
+    for name in ["free", "other"] {
+        let path = format!("/containers/{name}?force=1");
+        modern.delete(&path).expect(204);
+    }
     classic.caller.delete("/containers/ended").expect(204);
     classic.caller.create("next", &body).expect(201);
 }
