@@ -63,3 +63,4 @@ mod upkeep;
 mod versions;
 mod wire;
 mod wishes;
+mod workers;

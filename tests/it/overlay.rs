@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::caller::{Caller, on};
 use crate::support::clients::{needs, patiently};
 use crate::support::flotilla::Flotilla;
-use crate::support::lab::{Lab, Spec, eventually, output};
+use crate::support::lab::{Engine, Lab, Spec, eventually, output};
 
 /// Runs `flotilla overlay ARGS`.
 fn overlay(flotilla: &Flotilla, args: &[&str]) -> Result<String, String> {
@@ -61,7 +61,7 @@ fn joined() -> (Lab, Flotilla) {
 }
 
 /// A lab of these engines in one cluster; those beyond the third are workers.
-fn joined_of(spec: &Spec) -> (Lab, Flotilla) {
+pub(crate) fn joined_of(spec: &Spec) -> (Lab, Flotilla) {
     let lab = Lab::start(spec).unwrap();
     let flotilla = Flotilla::before(&lab);
     let said = docker(&flotilla, &lab, &["swarm", "init"]).unwrap();
@@ -69,14 +69,14 @@ fn joined_of(spec: &Spec) -> (Lab, Flotilla) {
     (lab, flotilla)
 }
 
-fn docker(flotilla: &Flotilla, lab: &Lab, args: &[&str]) -> Result<String, String> {
+pub(crate) fn docker(flotilla: &Flotilla, lab: &Lab, args: &[&str]) -> Result<String, String> {
     let mut docker = flotilla.clients(lab).docker();
     output(docker.args(args)).map_err(|e| e.to_string())
 }
 
 /// Returns what each engine itself says of its part in a cluster.
 fn states(lab: &Lab) -> Vec<String> {
-    let state = |engine: &crate::support::lab::Engine| {
+    let state = |engine: &Engine| {
         let info = engine.ask("/info").unwrap();
         info["Swarm"]["LocalNodeState"].as_str().unwrap().to_owned()
     };
@@ -356,119 +356,4 @@ fn containers_on_an_overlay_stay_in_its_cluster() {
     let refused = caller.create("", &body).expect(409).message();
     let words = "1 is not in the swarm-mode cluster of network wide (node2)";
     assert!(refused.contains(words), "{refused}");
-}
-
-/// Gets a path with curl and returns head and body.
-fn with_head(flotilla: &Flotilla, path: &str) -> String {
-    let url = format!("http://{}{path}", flotilla.addr());
-    output(Command::new("curl").args(["-sSi", "--max-time", "30", &url])).unwrap()
-}
-
-/// Four engines of which node3 is a worker, in one cluster with the overlay `wide`.
-fn with_worker() -> (Lab, Flotilla) {
-    use crate::support::lab::Release::{V20, V28};
-    let (lab, flotilla) = joined_of(&Spec::of(&[V20, V28, V28, V28]));
-    let swarm = lab.engine("node3").ask("/info").unwrap()["Swarm"].clone();
-    assert_eq!(swarm["LocalNodeState"], "active", "{swarm}");
-    assert_eq!(swarm["ControlAvailable"], false, "{swarm}");
-    let create = ["network", "create", "-d", "overlay", "wide"];
-    docker(&flotilla, &lab, &create).unwrap();
-    (lab, flotilla)
-}
-
-/// Starts a container on `wide` on one node and returns its ID.
-fn start_on_wide(caller: &Caller, node: &str) -> String {
-    let mut body = on(node);
-    body["HostConfig"] = json!({"NetworkMode": "wide"});
-    let name = format!("on-{node}");
-    let id = caller.create(&name, &body).expect(201).id();
-    let start = format!("/containers/{name}/start");
-    caller.post(&start).expect(204);
-    id
-}
-
-#[test]
-fn a_worker_takes_part_in_an_overlay_that_it_does_not_list() {
-    let (lab, flotilla) = with_worker();
-    let caller = Caller::new(flotilla.addr());
-    let docker = |args: &[&str]| docker(&flotilla, &lab, args).unwrap();
-    let worker = lab.engine("node3");
-    let lists = || {
-        let list = worker.ask("/networks").unwrap();
-        let mut list = list.as_array().into_iter().flatten();
-        list.any(|n| n["Name"] == "wide")
-    };
-    assert!(!lists(), "an engine that is not using it does not know it");
-    let mut ids = Vec::new();
-    for node in ["node0", "node3"] {
-        ids.push(start_on_wide(&caller, node));
-        // At once: what the start did is seen.
-        let inspect = caller.get("/networks/wide").expect(200).json();
-        for id in &ids {
-            assert!(inspect["Containers"][id].is_object(), "{inspect}");
-        }
-    }
-    assert!(lists());
-    let ping = |from: &str, to: &str| {
-        let ping = patiently(&format!("ping -c1 -W5 {to}"));
-        docker(&["exec", from, "sh", "-c", &ping])
-    };
-    ping("on-node0", "on-node3");
-    ping("on-node3", "on-node0");
-    eventually(Duration::from_secs(60), || {
-        let inspect = caller.get("/networks/wide").expect(200).json();
-        let peers = inspect["Peers"].as_array().cloned().unwrap_or_default();
-        let ips = ["node0", "node3"].map(|n| lab.engine(n).ip().to_owned());
-        match ips.iter().all(|ip| peers.iter().any(|p| p["IP"] == **ip)) {
-            true => Ok(()),
-            false => Err(inspect),
-        }
-    })
-    .unwrap();
-}
-
-#[test]
-fn an_overlay_that_a_worker_alone_uses_is_kept() {
-    let (lab, flotilla) = with_worker();
-    let caller = Caller::new(flotilla.addr());
-    let docker = |args: &[&str]| docker(&flotilla, &lab, args).unwrap();
-    let worker = lab.engine("node3");
-    start_on_wide(&caller, "node3");
-    let id = caller.get("/networks/wide").expect(200).id();
-    let refused = caller.delete("/networks/wide").expect(403).message();
-    let words = format!("error while removing network: network wide id {id} has active endpoints");
-    assert_eq!(refused, words);
-    let pruned = docker(&["network", "prune", "-f"]);
-    assert!(!pruned.contains("wide"), "{pruned}");
-    assert!(!with_head(&flotilla, "/networks/wide").contains("Warning:"));
-    worker.pause().unwrap();
-    eventually(Duration::from_secs(60), || {
-        let told = with_head(&flotilla, "/networks/wide").to_lowercase();
-        match told.contains("warning: 199 flotilla \"node3: ") {
-            true => Ok(()),
-            false => Err(told),
-        }
-    })
-    .unwrap();
-    caller.delete("/networks/wide").expect(403);
-    worker.resume().unwrap();
-    eventually(Duration::from_secs(60), || {
-        let removed = caller.delete("/containers/on-node3?force=1");
-        if removed.status == 204 {
-            Ok(())
-        } else {
-            Err(removed)
-        }
-    })
-    .unwrap();
-    eventually(Duration::from_secs(60), || {
-        let removed = caller.delete("/networks/wide");
-        if removed.status == 204 {
-            Ok(())
-        } else {
-            Err(removed)
-        }
-    })
-    .unwrap();
-    caller.get("/networks/wide").expect(404);
 }
