@@ -15,9 +15,12 @@ use crate::support::clients::{Clients, lacks, needs};
 use crate::support::flotilla::Flotilla;
 use crate::support::http::Wire;
 use crate::support::lab::{Engine, Lab, Spec, eventually, output, skip};
+use crate::support::relay::Relay;
 
 /// How long a build that was cancelled may take to end on its engine.
 const SOON: Duration = Duration::from_secs(60);
+/// So many clients that, wherever they go, none of three nodes is without one.
+const CLIENTS: u8 = 40;
 
 pub(crate) fn start() -> (Lab, Flotilla) {
     let lab = Lab::start(&Spec::mixed()).unwrap();
@@ -311,6 +314,33 @@ fn buildx_clients_at_once_stay_apart() {
         let said = output(docker.args(["run", "--rm", &image, "cat", "/word"])).unwrap();
         assert_eq!(said, image);
     }
+    clients_spread(&lab);
+}
+
+/// Fails unless the tunnels of many clients come to all nodes, and those of each to one, whichever Flotilla it asks.
+fn clients_spread(lab: &Lab) {
+    let relays: Vec<_> = lab.engines().iter().map(Engine::address).collect();
+    let relays: Vec<_> = relays.iter().map(|addr| Relay::before(addr)).collect();
+    let addresses: Vec<_> = relays.iter().map(Relay::addr).collect();
+    let homes = || {
+        let flotilla = Flotilla::start(lab.folder(), &[], &addresses.join(","));
+        flotilla.wait_for_nodes(3);
+        let tunnels = || relays.iter().map(|relay| relay.count("POST /grpc"));
+        let home = |client: u8| {
+            let before: Vec<_> = tunnels().collect();
+            let mut wire = Wire::connect_from([127, 0, 1, client], flotilla.addr());
+            let upgrade = ["Connection: Upgrade", "Upgrade: h2c"];
+            wire.request("POST", "/v1.41/grpc", &upgrade, b"");
+            assert_eq!(wire.head().status, 101);
+            let more = tunnels().zip(before).position(|(now, before)| now > before);
+            more.unwrap()
+        };
+        (1..=CLIENTS).map(home).collect::<Vec<_>>()
+    };
+    let first = homes();
+    let nodes: BTreeSet<_> = first.iter().collect();
+    assert_eq!(nodes.len(), 3, "{first:?}");
+    assert_eq!(homes(), first);
 }
 
 /// Makes a command that the interrupt key ends, also where the tests run in a shell's background, which it passes over.

@@ -3,10 +3,11 @@
 #![allow(dead_code, reason = "not every test needs every door")]
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 /// How long an answer may take; a stream that hangs fails its test after this.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -108,7 +109,19 @@ pub(crate) struct Wire {
 impl Wire {
     /// Connects to `HOST:PORT`.
     pub(crate) fn connect(addr: &str) -> Self {
-        let stream = TcpStream::connect(addr).unwrap();
+        Self::on(TcpStream::connect(addr).unwrap())
+    }
+
+    /// Connects to `IP:PORT` as the client with this address.
+    pub(crate) fn connect_from(client: [u8; 4], addr: &str) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((client, 0)).into()).unwrap();
+        let addr: SocketAddr = addr.parse().unwrap();
+        socket.connect(&addr.into()).unwrap();
+        Self::on(socket.into())
+    }
+
+    fn on(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
