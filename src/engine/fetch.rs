@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use http::StatusCode;
 use serde_json::value::RawValue;
@@ -16,8 +17,41 @@ use crate::model::{Image, Network, Plugin, Volume};
 
 /// Inspects that run at once on one engine.
 const INSPECTS: usize = 8;
+/// Inspects in a row that may be late before the engine counts as hung.
+const HUNG: usize = 32;
+/// How many deadlines an engine has for an inspect that is late: as many, and it is at work on the container.
+const AT_WORK: u32 = 5;
 /// Containers asked for in one list: a filter names each with some 70 bytes, and a request target has 64 KiB.
 const NAMED: usize = 256;
+
+/// Containers as the engine told them.
+#[derive(Default)]
+pub(crate) struct Details {
+    /// Those that it told in time.
+    pub(crate) found: Vec<Found>,
+    /// Those that it is at work on: it answers once that is done.
+    pub(crate) late: Vec<LateInspect>,
+}
+
+/// An inspect that goes on.
+pub(crate) struct LateInspect {
+    /// The container's ID.
+    pub(crate) id: Arc<str>,
+    /// Its entry in the list.
+    pub(crate) entry: String,
+    /// The answer that is waited for.
+    pub(crate) asked: Asked,
+}
+
+/// The answer to an inspect that is under way.
+pub(crate) type Asked = BoxFuture<'static, Result<Bytes, Error>>;
+
+/// What comes of one inspect.
+enum Inspected {
+    Found(Found),
+    Gone,
+    Late(LateInspect),
+}
 
 /// Reads objects from one engine with one API version.
 #[derive(Clone, Debug)]
@@ -37,20 +71,26 @@ impl Fetch {
         }
     }
 
-    /// Reads all containers: one list, then their details in parallel.
-    pub(crate) async fn containers(&self) -> Result<Vec<Found>, Error> {
+    /// Reads all containers: one list, then their details in parallel, each waited for with this patience.
+    pub(crate) async fn containers(&self, patience: Duration) -> Result<Details, Error> {
         let list = self.get("/containers/json?all=1").await?;
-        self.with_details(&list).await
+        let mut details = Details::default();
+        self.with_details(&list, patience, &mut details).await?;
+        Ok(details)
     }
 
-    /// Reads these containers; one that is gone is missing in the answer.
-    pub(crate) async fn some(&self, ids: &[Arc<str>]) -> Result<Vec<Found>, Error> {
-        let mut found = Vec::new();
+    /// Reads these containers as [`Fetch::containers`] does; one that is gone is missing in the answer.
+    pub(crate) async fn some(
+        &self,
+        ids: &[Arc<str>],
+        patience: Duration,
+    ) -> Result<Details, Error> {
+        let mut details = Details::default();
         for path in lists_of(ids) {
             let list = self.get(&path).await?;
-            found.extend(self.with_details(&list).await?);
+            self.with_details(&list, patience, &mut details).await?;
         }
-        Ok(found)
+        Ok(details)
     }
 
     /// Reads all images, intermediate ones marked; what `known` has not, also what is in it. At `first`, to an engine
@@ -126,23 +166,62 @@ impl Fetch {
         }
     }
 
-    /// Inspects every container of a list; the first failure ends it, so that a hung engine costs one deadline.
-    async fn with_details(&self, list: &Bytes) -> Result<Vec<Found>, Error> {
+    /// Inspects every container of a list; the first failure ends it, so that a hung engine costs one deadline. One that
+    /// is late does not: an engine answers for a container that it starts or clears up after only when that is done.
+    async fn with_details(
+        &self,
+        list: &Bytes,
+        patience: Duration,
+        details: &mut Details,
+    ) -> Result<(), Error> {
         let entries = entries(list).map_err(|e| self.bad("/containers/json", &e))?;
-        stream::iter(entries)
-            .map(|(id, entry)| async move {
-                let path = format!("/containers/{id}/json");
-                match self.get(&path).await {
-                    Ok(inspect) => Ok(Some(Found { entry, inspect })),
-                    // Removed between the list and the inspect.
-                    Err(e) if e.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
-                    Err(e) => Err(e),
+        let entries = entries.into_iter();
+        let inspects = entries.map(|(id, entry)| self.inspect(id, entry, patience));
+        let inspects: Vec<_> = inspects.collect();
+        let mut inspects = stream::iter(inspects).buffer_unordered(INSPECTS);
+        let mut late_in_a_row = 0;
+        while let Some(inspected) = inspects.next().await {
+            match inspected? {
+                Inspected::Late(late) => details.late.push(late),
+                Inspected::Found(found) => {
+                    details.found.push(found);
+                    late_in_a_row = 0;
+                    continue;
                 }
-            })
-            .buffer_unordered(INSPECTS)
-            .filter_map(|result| std::future::ready(result.transpose()))
-            .try_collect()
-            .await
+                // Removed between the list and the inspect.
+                Inspected::Gone => continue,
+            }
+            late_in_a_row += 1;
+            if late_in_a_row == HUNG {
+                return Err(Error::Timeout {
+                    node: self.client.key().to_string(),
+                    after: patience,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Inspects one container.
+    async fn inspect(
+        &self,
+        id: String,
+        entry: String,
+        patience: Duration,
+    ) -> Result<Inspected, Error> {
+        let (mut fetch, path) = (self.clone(), format!("/containers/{id}/json"));
+        fetch.deadline *= AT_WORK;
+        let mut asked: Asked = Box::pin(async move { fetch.get(&path).await });
+        match tokio::time::timeout(patience, &mut asked).await {
+            Ok(Ok(inspect)) => Ok(Inspected::Found(Found { entry, inspect })),
+            Ok(Err(e)) if e.status() == Some(StatusCode::NOT_FOUND) => Ok(Inspected::Gone),
+            Ok(Err(e)) => Err(e),
+            Err(_) => Ok(Inspected::Late(LateInspect {
+                id: id.into(),
+                entry,
+                asked,
+            })),
+        }
     }
 
     async fn get(&self, path: &str) -> Result<Bytes, Error> {

@@ -12,6 +12,7 @@ mod feed;
 mod fetch;
 mod gap;
 mod inventory;
+mod late;
 mod ledger;
 pub mod monitor;
 mod probe;
@@ -39,8 +40,8 @@ use crate::net::body::{self, Body};
 
 /// How long an engine may take for a request before it is asked whether it answers at all.
 pub const SILENCE: Duration = Duration::from_secs(3);
-/// How long a caller waits for a refresh before it answers without.
-const REFRESH_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a caller waits for a refresh before it answers without: longer than an engine that is not yet given up.
+const REFRESH_DEADLINE: Duration = Duration::from_secs(15);
 
 /// What is to be read anew from an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -7,25 +7,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::future::{FutureExt, OptionFuture};
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::sleep_until;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::breaker::Breaker;
 use super::events::{self, News};
 use super::feed::Feed;
-use super::fetch::Fetch;
+use super::fetch::{Details, Fetch};
 use super::gap::Account;
 use super::inventory::{Found, Inventory};
+use super::late::Late;
 use super::probe::{API_NEWEST, spoken};
 use super::pulse::Pulse;
 use super::rounds::{self, Answered};
 use super::stale::Pending;
-use super::{Client, Command, Engine, Error, Settings};
+use super::{Client, Command, Engine, Error, Refresh, Settings};
 use crate::model::event::Event;
 use crate::model::{Health, Node};
 
 /// Messages taken at once before the state is read anew.
 const BATCH: usize = 1024;
+/// How long an engine may take to inspect a container before the others go on without it.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// Starts watching an engine; the watch ends when the handle that comes with it is dropped.
 pub fn start(client: Client, settings: Settings, feed: Feed) -> (Engine, AbortOnDropHandle<()>) {
@@ -52,6 +57,7 @@ pub fn start(client: Client, settings: Settings, feed: Feed) -> (Engine, AbortOn
         account: Account::default(),
         reopen: Arc::default(),
         pending: Pending::default(),
+        late: Late::default(),
     };
     let task = AbortOnDropHandle::new(tokio::spawn(monitor.run(told)));
     (engine, task)
@@ -72,6 +78,7 @@ struct Monitor {
     account: Account,
     reopen: Arc<Notify>,
     pending: Pending,
+    late: Late,
 }
 
 impl Monitor {
@@ -93,7 +100,8 @@ impl Monitor {
                     self.pending.everything = true;
                     resync = Box::pin(tokio::time::sleep(self.until_resync()));
                 }
-                () = until(settle_at), if settle_at.is_some() => {
+                (id, answered) = self.late.next() => self.take_late(id, answered),
+                Some(()) = OptionFuture::from(settle_at.map(sleep_until)) => {
                     self.account.settle(self.inventory.containers());
                 }
             }
@@ -104,18 +112,23 @@ impl Monitor {
                     self.take_command(command, &poke);
                 } else if let Ok(result) = reports.try_recv() {
                     self.take_report(result, &tell);
+                } else if let Some((id, answered)) = self.late.next().now_or_never() {
+                    self.take_late(id, answered);
                 } else {
                     break;
                 }
             }
-            if let Err(error) = self.catch_up().await {
+            let read = self.catch_up().await.unwrap_or_else(|error| {
                 self.fail(&error);
                 self.pending.everything = true;
+                poke.notify_one();
+                false
+            });
+            if !read && self.is_given_up() {
                 // Dropping them tells the waiting that nothing could be read.
                 self.pending.waiting.clear();
-                poke.notify_one();
             }
-            self.publish();
+            self.publish(read);
             self.restore_orders().await;
         }
     }
@@ -214,6 +227,12 @@ impl Monitor {
         }
     }
 
+    /// Takes the end of an inspect that was late.
+    fn take_late(&mut self, id: Arc<str>, answered: bool) {
+        self.pending.containers.insert(id);
+        self.pending.answered |= answered;
+    }
+
     /// Takes what a request tells.
     fn take_command(&mut self, command: Command, poke: &Notify) {
         let order = match command {
@@ -242,28 +261,38 @@ impl Monitor {
         self.pending.order(order);
     }
 
-    /// Reads anew what is stale.
-    async fn catch_up(&mut self) -> Result<(), Error> {
-        let api = self.inventory.api_max().min(API_NEWEST);
+    /// Tells whether there is no sense in waiting for the engine: it has not answered yet, or no longer does.
+    fn is_given_up(&self) -> bool {
+        let failing = self.pulse.failures() > 0 && !self.pulse.health().is_healthy();
+        self.inventory.api_max() == 0 || failing
+    }
+
+    /// Reads anew what is stale; tells whether it did, since an engine that fails is left alone until it answers a probe.
+    async fn catch_up(&mut self) -> Result<bool, Error> {
+        let asked = std::mem::take(&mut self.pending.asked);
         let failing = self.pulse.failures() > 0;
-        // Whoever waits has just been answered by the engine: one missed probe must not make what it did invisible.
-        let wanted = self.pulse.health().is_healthy() && !self.pending.waiting.is_empty();
-        // Before the first answer, and while it does not answer, there is nothing to ask.
-        if api == 0 || failing && !wanted {
-            self.pending.waiting.clear();
-            return Ok(());
+        // Whoever asks has just been answered by the engine: one missed probe must not make what it did invisible.
+        if self.is_given_up() || failing && !asked {
+            return Ok(false);
         }
         let deadline = match failing {
             true => self.settings.probe_deadline,
             false => self.settings.call_deadline,
         };
+        let api = self.inventory.api_max().min(API_NEWEST);
         let fetch = Fetch::new(self.client.clone(), api, deadline);
+        let patience = match std::mem::take(&mut self.pending.answered) {
+            true => deadline / 2,
+            false => BUSY.min(deadline / 2),
+        };
         if self.pending.everything {
-            return self.read_everything(&fetch).await;
+            return self.read_everything(&fetch, patience).await.map(|()| true);
         }
-        let ids: Vec<Arc<str>> = self.pending.containers.iter().cloned().collect();
+        // One that is late is read again once it was inspected.
+        let stale = self.pending.containers.iter();
+        let ids: Vec<Arc<str>> = stale.filter(|id| !self.late.has(id)).cloned().collect();
         let (containers, images, networks, volumes, plugins) = tokio::try_join!(
-            when(!ids.is_empty(), fetch.some(&ids)),
+            when(!ids.is_empty(), fetch.some(&ids, patience)),
             when(
                 self.pending.images,
                 fetch.images(self.inventory.images(), None)
@@ -274,14 +303,8 @@ impl Monitor {
         )?;
         let any = containers.is_some() || images.is_some() || networks.is_some();
         self.pending.changed |= any || volumes.is_some() || plugins.is_some();
-        if let Some(found) = containers {
-            let linked = self.update(&ids, &found)?;
-            self.pending.containers = linked.iter().cloned().collect();
-            if !linked.is_empty() {
-                let found = fetch.some(&linked).await?;
-                self.update(&linked, &found)?;
-                self.pending.containers.clear();
-            }
+        if let Some(details) = containers {
+            self.take_in(&fetch, patience, ids, details).await?;
         }
         if let Some(images) = images {
             self.inventory.set_images(images);
@@ -300,6 +323,28 @@ impl Monitor {
             self.pending.plugins = false;
         }
         self.inventory.touch();
+        Ok(true)
+    }
+
+    /// Takes in what was read of these containers, and reads those whose names changed with that.
+    async fn take_in(
+        &mut self,
+        fetch: &Fetch,
+        patience: Duration,
+        mut ids: Vec<Arc<str>>,
+        details: Details,
+    ) -> Result<(), Error> {
+        self.late.take(&ids, details.late);
+        ids.retain(|id| !self.late.has(id));
+        let mut linked = self.update(&ids, &details.found)?;
+        self.pending.containers = linked.iter().cloned().collect();
+        if !linked.is_empty() {
+            let details = fetch.some(&linked, patience).await?;
+            self.late.take(&linked, details.late);
+            linked.retain(|id| !self.late.has(id));
+            self.update(&linked, &details.found)?;
+            self.pending.containers.clear();
+        }
         Ok(())
     }
 
@@ -310,20 +355,21 @@ impl Monitor {
     }
 
     /// Lists all, and takes the engine in.
-    async fn read_everything(&mut self, fetch: &Fetch) -> Result<(), Error> {
+    async fn read_everything(&mut self, fetch: &Fetch, patience: Duration) -> Result<(), Error> {
         let skew = self.inventory.facts().skew_nano();
         let listed_at = events::now().saturating_add(skew);
         // Later moves of tags are seen as they happen.
         let first = (!self.inventory.is_read()).then_some(skew);
+        // Of one that is not known yet little can be shown meanwhile.
+        let patience = first.map_or(patience, |_| self.settings.call_deadline / 2);
         let (containers, images, networks, volumes, plugins) = tokio::try_join!(
-            fetch.containers(),
+            fetch.containers(patience),
             fetch.images(self.inventory.images(), first),
             fetch.networks(),
             fetch.volumes(),
             fetch.plugins(),
         )?;
-        self.inventory
-            .set_containers(&containers)
+        self.replace(containers)
             .map_err(|e| self.client.answer(e.to_string()))?;
         self.inventory.set_images(images);
         self.inventory.set_networks(networks);
@@ -353,8 +399,20 @@ impl Monitor {
         Ok(())
     }
 
+    /// Replaces all containers; those that are late stay as they were, or are as listed.
+    fn replace(&mut self, details: Details) -> serde_json::Result<()> {
+        let Details { mut found, late } = details;
+        for new in late.iter().filter(|l| !self.inventory.has_container(&l.id)) {
+            found.push(Found::listed(new.entry.clone())?);
+        }
+        self.late = Late::default();
+        self.late.take(&[], late);
+        let late = &self.late;
+        self.inventory.set_containers(&found, |id| late.has(id))
+    }
+
     /// Reads what the engine told while no one listened.
-    async fn past(&self, fetch: &Fetch) -> Vec<Event> {
+    async fn past(&mut self, fetch: &Fetch) -> Vec<Event> {
         let Some(since) = self.account.since() else {
             return Vec::new();
         };
@@ -367,30 +425,28 @@ impl Monitor {
         }
     }
 
-    /// Publishes what changed, then answers who waited and tells the events: a reader of an event finds it in lists.
-    fn publish(&mut self) {
+    /// Publishes what changed, then answers who waited, if all was `read`, and tells the events: a reader of an event
+    /// finds it in lists.
+    fn publish(&mut self, read: bool) {
         if self.pending.changed {
             self.pending.changed = false;
             let node = self.inventory.freeze(&self.pulse, self.breaker.trouble());
             self.publish.send_replace(Arc::new(node));
         }
         let node = Arc::clone(&self.publish.borrow());
-        for order in self.pending.waiting.drain(..) {
+        let late = |what: &Refresh| matches!(what, Refresh::Container(id) if self.late.has(id));
+        let waiting = std::mem::take(&mut self.pending.waiting).into_iter();
+        let (done, stay): (Vec<_>, Vec<_>) = waiting.partition(|o| read && !late(&o.what));
+        for order in done {
             // Who gave up waiting needs no answer.
             let _ = order.done.send(node.revision);
         }
+        let heard = stay.into_iter().filter(|order| !order.done.is_closed());
+        self.pending.waiting = heard.collect();
         for mut event in self.account.told.drain(..) {
             events::decorate(&mut event, &node);
             self.feed.tell(event, node.facts.skew_nano());
         }
-    }
-}
-
-/// Waits until a time; for ever without one.
-async fn until(time: Option<tokio::time::Instant>) {
-    match time {
-        Some(time) => tokio::time::sleep_until(time).await,
-        None => std::future::pending().await,
     }
 }
 

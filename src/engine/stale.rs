@@ -23,6 +23,10 @@ pub(crate) struct Pending {
     pub(crate) changed: bool,
     /// Who waits for the next publication.
     pub(crate) waiting: Vec<Order>,
+    /// Whether someone has begun to wait since the last try to read.
+    pub(crate) asked: bool,
+    /// Whether a late inspect was answered: the engine gets more time for the next one.
+    pub(crate) answered: bool,
 }
 
 impl Pending {
@@ -39,6 +43,7 @@ impl Pending {
             Refresh::Plugins => self.plugins = true,
         }
         self.waiting.push(order);
+        self.asked = true;
     }
 
     /// Notes what an event makes stale.

@@ -188,3 +188,58 @@ fn a_managed_driver_is_where_it_is_enabled() {
         assert!(refused.contains(&words), "{refused}");
     }
 }
+
+#[test]
+fn a_start_that_waits_for_its_volume_hides_nothing_else_of_its_node() {
+    let (lab, flotilla, plugin) = start();
+    let caller = Caller::new(flotilla.addr());
+    let listed = |id: &str| {
+        let list = caller.containers();
+        list.into_iter()
+            .find(|c| c["Id"] == *id)
+            .unwrap_or_default()
+    };
+    for node in ["node0", "node1"] {
+        let mut body = on(node);
+        body["HostConfig"] = json!({"VolumeDriver": NAME, "Binds": [format!("{node}:/data")]});
+        let slow = caller.create("", &body).expect(201).id();
+        plugin.hold(true);
+        let starting = {
+            let (caller, path) = (caller.clone(), format!("/containers/{slow}/start"));
+            std::thread::spawn(move || caller.post(&path))
+        };
+        eventually(Duration::from_secs(30), || match plugin.held() {
+            0 => Err("nothing is mounted"),
+            _ => Ok(()),
+        })
+        .unwrap();
+        // The engine answers no inspect of the container meanwhile, and its network has told of it.
+        for round in 0..3 {
+            let name = format!("{node}-{round}");
+            let id = caller.create(&name, &on(node)).expect(201).id();
+            assert_eq!(listed(&id)["State"], "created");
+            let rename = format!("/containers/{name}/rename?name={name}-new");
+            caller.post(&rename).expect(204);
+            assert_eq!(listed(&id)["Names"][0], format!("/{name}-new"));
+            caller.post(&format!("/containers/{id}/start")).expect(204);
+            assert_eq!(listed(&id)["State"], "running");
+            caller
+                .delete(&format!("/containers/{id}?force=1"))
+                .expect(204);
+            assert_eq!(listed(&id), Value::Null);
+        }
+        assert_eq!(listed(&slow)["State"], "created");
+        // Nor does it keep the node out of a cluster that does not know the container yet.
+        let second = Flotilla::before(&lab);
+        let found = Caller::new(second.addr()).containers().into_iter();
+        let found = found.filter(|c| c["Id"] == *slow).count();
+        assert_eq!(found, 1, "{node}");
+        drop(second);
+        plugin.hold(false);
+        starting.join().unwrap().expect(204);
+        assert_eq!(listed(&slow)["State"], "running");
+        caller
+            .delete(&format!("/containers/{slow}?force=1"))
+            .expect(204);
+    }
+}

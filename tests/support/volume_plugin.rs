@@ -6,8 +6,10 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -21,6 +23,8 @@ pub(crate) const NAME: &str = "shared";
 pub(crate) struct VolumePlugin {
     folder: PathBuf,
     volumes: Arc<Mutex<BTreeSet<String>>>,
+    holds: Arc<AtomicBool>,
+    held: Arc<AtomicUsize>,
 }
 
 impl VolumePlugin {
@@ -36,6 +40,8 @@ impl VolumePlugin {
         let plugin = Self {
             folder,
             volumes: Arc::default(),
+            holds: Arc::default(),
+            held: Arc::default(),
         };
         let serving = plugin.clone();
         thread::spawn(move || {
@@ -52,6 +58,25 @@ impl VolumePlugin {
     pub(crate) fn volumes(&self) -> Vec<String> {
         let volumes = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
         volumes.iter().cloned().collect()
+    }
+
+    /// Lets mounts wait from now on, as of a server that does not answer, or no longer.
+    pub(crate) fn hold(&self, holds: bool) {
+        self.holds.store(holds, Ordering::Relaxed);
+    }
+
+    /// Returns how many mounts are waiting.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// Waits as long as mounts have to.
+    fn wait(&self) {
+        self.held.fetch_add(1, Ordering::Relaxed);
+        while self.holds.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(20));
+        }
+        self.held.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Answers the calls of one connection.
@@ -77,6 +102,9 @@ impl VolumePlugin {
             reader.read_exact(&mut body)?;
             let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
             let path = first.split(' ').nth(1).unwrap_or_default();
+            if path == "/VolumeDriver.Mount" {
+                self.wait();
+            }
             let answer = self.answer(path, asked["Name"].as_str().unwrap_or_default());
             let answer = answer.to_string();
             let length = answer.len();

@@ -20,6 +20,20 @@ pub(crate) struct Found {
     pub(crate) inspect: Bytes,
 }
 
+impl Found {
+    /// Makes do with the entry of a container that cannot be inspected yet: its name and its state are known, and what it
+    /// was promised is not.
+    ///
+    /// # Errors
+    /// The entry is not what the API promises.
+    pub(crate) fn listed(entry: String) -> serde_json::Result<Self> {
+        let Entry { state, .. } = serde_json::from_str(&entry)?;
+        let inspect = serde_json::json!({ "State": { "Status": state } });
+        let inspect = inspect.to_string().into();
+        Ok(Self { entry, inspect })
+    }
+}
+
 /// What all containers of one engine have in common.
 #[derive(Debug)]
 pub(super) struct Host<'a> {

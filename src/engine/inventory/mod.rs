@@ -84,9 +84,16 @@ impl Inventory {
         self.facts = facts;
     }
 
-    /// Replaces all containers.
-    pub(crate) fn set_containers(&mut self, found: &[Found]) -> serde_json::Result<()> {
+    /// Replaces all containers, but for those that `stay` as they were.
+    pub(crate) fn set_containers(
+        &mut self,
+        found: &[Found],
+        stay: impl Fn(&str) -> bool,
+    ) -> serde_json::Result<()> {
         let mut containers = Containers::default();
+        for container in self.containers.iter().filter(|c| stay(&c.id)) {
+            containers.insert(Arc::clone(container));
+        }
         for one in found {
             containers.insert(Arc::new(container::container(one, &self.host())?));
         }
