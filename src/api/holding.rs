@@ -52,7 +52,8 @@ where
                     async { answer.await.map(|done| done.then_some(())) }
                 };
                 let done = settle::outcome(looking).await.is_some();
-                cluster.refresh(&engine, held.shows).await;
+                let show = || cluster.refresh(&engine, held.shows.clone());
+                settle::shown(show, || cluster.is_member(&engine)).await;
                 drop(held.reservation);
                 tracing::info!(node = %engine.client().key(), path, done, "outcome of a change settled");
             });

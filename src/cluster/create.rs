@@ -340,7 +340,8 @@ async fn hold(cluster: Cluster, engine: Engine, id: String, mut reservation: Res
         }
     };
     settle::outcome(look).await;
-    show(&cluster, &engine, &id).await;
+    let show = || show(&cluster, &engine, &id);
+    settle::shown(show, || cluster.is_member(&engine)).await;
     naming::settle(&cluster, &engine, &id, &mut reservation).await;
     drop(reservation);
 }
@@ -390,7 +391,8 @@ async fn settled(
             found = None;
         }
         if let Some(id) = &found {
-            show(&cluster, &engine, id).await;
+            let show = || show(&cluster, &engine, id);
+            settle::shown(show, || cluster.is_member(&engine)).await;
             naming::settle(&cluster, &engine, id, &mut reservation).await;
         }
         tracing::info!(node = %engine.client().key(), identity = wanted, ?found, "outcome of a create settled");

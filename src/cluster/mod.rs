@@ -154,6 +154,11 @@ impl Cluster {
         futures_util::future::join_all(reads).await;
     }
 
+    /// Tells whether an engine is one of the cluster's still.
+    pub fn is_member(&self, engine: &Engine) -> bool {
+        self.members().engine(engine.client().key()).is_some()
+    }
+
     /// Reads `what` anew from `engine` and waits until the cluster's view shows it (read your writes); tells whether it
     /// does. Late is not lost: the view catches up by itself.
     pub async fn refresh(&self, engine: &Engine, what: Refresh) -> bool {

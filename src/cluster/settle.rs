@@ -38,6 +38,22 @@ where
     None
 }
 
+/// Shows an outcome until lists have it: what is let go of before would be free although it is taken. An engine that is
+/// no member any more has no lists.
+///
+/// # Cancel safety
+/// As [`outcome`].
+pub async fn shown<F>(show: impl Fn() -> F, is_member: impl Fn() -> bool)
+where
+    F: Future<Output = bool>,
+{
+    let started = Instant::now();
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+    while !show().await && is_member() && started.elapsed() < LIMIT {
+        tokio::time::sleep(backoff.wait()).await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
@@ -66,5 +82,22 @@ mod tests {
         let started = Instant::now();
         assert_eq!(never.await, None);
         assert!(started.elapsed() > FINISHING && started.elapsed() < FINISHING * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outcome_is_shown_until_lists_have_it_or_the_engine_has_left() {
+        let (tries, stays) = (Cell::new(0), Cell::new(true));
+        let show = |most: u32| {
+            let tries = &tries;
+            move || async move {
+                tries.set(tries.get() + 1);
+                tries.get() == most
+            }
+        };
+        shown(show(4), || stays.get()).await;
+        assert_eq!(tries.get(), 4);
+        stays.set(false);
+        shown(show(0), || stays.get()).await;
+        assert_eq!(tries.get(), 5);
     }
 }
