@@ -179,7 +179,7 @@ pub(super) const ROUTES: &[Route] = &[
     row!("POST" "/swarm/init" 24 Swarm swarm::init, "the first engine makes a cluster that all others join; each is found at its own address"),
     row!("POST" "/swarm/join" 24 Swarm swarm::join, "all engines that are in no cluster join it"),
     row!("POST" "/swarm/leave" 24 Swarm swarm::leave, "all engines leave"),
-    row!("POST" "/swarm/update" 24 Swarm managed),
+    row!("POST" "/swarm/update" 24 Swarm swarm::change, "to a manager engine; 503 where there is none, as from an engine"),
     row!("POST" "/swarm/unlock" 25 Swarm swarm::unlock, "all engines that are locked; where none is, as from a manager"),
     row!("GET" "/swarm/unlockkey" 25 Swarm managed),
     row!("GET" "/nodes" 24 Swarm node::read::list, "the engines of the cluster, although they are not in swarm mode; where they are, with what a manager knows"),

@@ -249,6 +249,19 @@ pub(in crate::api) async fn unlock(mut call: Call) -> Answer {
     }
 }
 
+/// Waits until the view shows what a manager's cluster has become.
+pub(super) async fn changed(cluster: &Cluster, engine: &Engine) {
+    let path = format!("/v1.{}/swarm", engine.node().facts.api_max);
+    let now = engine.client().get(&path, DEADLINE).await;
+    let now = now.map(|text| serde_json::from_slice(&text).unwrap_or_default());
+    let index = |of: &Value| of["Version"]["Index"].as_u64();
+    if let Some(reached) = now.ok().as_ref().and_then(index) {
+        let told = |n: &Node| index(&n.facts.info["Swarm"]["Cluster"]);
+        let has_come = |n: &Node| told(n).is_some_and(|index| index >= reached);
+        shown(cluster, engine, has_come).await;
+    }
+}
+
 /// Makes one engine leave; returns why it did not.
 async fn leave_one(cluster: &Cluster, node: &Node, engine: &Engine) -> Option<String> {
     match post(engine, "/swarm/leave?force=1", &Value::Null).await {

@@ -62,6 +62,16 @@ pub(super) async fn join(call: Call) -> Answer {
     to_its_end(membership::join(call)).await
 }
 
+/// Has a manager change the swarm-mode cluster, and answers when `docker info` shows it.
+pub(super) async fn change(call: Call) -> Answer {
+    let (cluster, manager) = (call.api.cluster.clone(), manager(&call.members()));
+    let answer = forward(call).await?;
+    if let (Ok(engine), true) = (manager, answer.status().is_success()) {
+        membership::changed(&cluster, &engine).await;
+    }
+    Ok(answer)
+}
+
 /// Makes all engines leave their swarm-mode cluster.
 pub(super) async fn leave(call: Call) -> Answer {
     to_its_end(membership::leave(call)).await

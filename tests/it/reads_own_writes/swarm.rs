@@ -27,7 +27,23 @@ fn a_swarm_mode_cluster_shows_what_it_was_told() {
         scope.spawn(|| (0..ROUNDS).for_each(|n| live(&caller, "configs", n, secret)));
         scope.spawn(|| (0..ROUNDS).for_each(|n| live(&caller, "services", n, service)));
         scope.spawn(|| (0..ROUNDS).for_each(|n| network(&caller, n)));
+        scope.spawn(|| (0..ROUNDS).for_each(|n| cluster(&caller, n)));
     });
+}
+
+/// Changes what the cluster itself goes by, and looks at all that tells it.
+fn cluster(caller: &Caller, round: usize) {
+    let now = caller.get("/swarm").expect(200).json();
+    let mut spec = now["Spec"].clone();
+    spec["Orchestration"]["TaskHistoryRetentionLimit"] = json!(10 + round);
+    let update = format!("/swarm/update?version={}", now["Version"]["Index"]);
+    caller.post_json(&update, &spec).expect(200);
+    let info = caller.get("/info").expect(200).json();
+    let swarm = caller.get("/swarm").expect(200).json();
+    for told in [&swarm, &info["Swarm"]["Cluster"]] {
+        let limit = &told["Spec"]["Orchestration"]["TaskHistoryRetentionLimit"];
+        assert_eq!(*limit, 10 + round, "{told}");
+    }
 }
 
 /// Creates, updates and removes one object, and looks for it after each.
