@@ -12,6 +12,9 @@ use crate::support::clients::{Clients, needs};
 use crate::support::http::call_with;
 use crate::support::lab::output;
 
+/// How often buildx builds: it takes a second or so each time.
+const BUILDX_ROUNDS: usize = 30;
+
 #[test]
 fn a_quiet_build_prints_the_image_and_nothing_else() {
     let (lab, flotilla) = start();
@@ -123,7 +126,7 @@ fn new_clients_end_failing_builds_as_on_one_engine() {
 }
 
 #[test]
-fn what_buildx_has_built_is_run_at_once() {
+fn what_buildx_has_built_is_seen_and_run_at_once() {
     let (lab, flotilla) = start();
     needs!("plugins");
     let buildx = |image: &str, word: &str| {
@@ -131,15 +134,21 @@ fn what_buildx_has_built_is_run_at_once() {
         let mut buildx = flotilla.clients(&lab).buildx().unwrap();
         run(buildx.args(["build", "-q", "-t", image]).arg(built.path()));
     };
-    for number in 0..20 {
+    let caller = Caller::new(flotilla.addr());
+    for number in 0..BUILDX_ROUNDS {
         // New names and one that moves.
         let (image, word) = match number % 2 {
             0 => (format!("soon-{number}"), number.to_string()),
             _ => ("soon".to_owned(), number.to_string()),
         };
         buildx(&image, &word);
-        let answer = Caller::new(flotilla.addr()).create("", &json!({"Image": image}));
-        let id = answer.expect(201).id();
+        let list = caller.get("/images/json").expect(200).json();
+        let mut list = list.as_array().unwrap().iter();
+        let tag = json!(format!("{image}:latest"));
+        let listed = list.find(|i| i["RepoTags"].as_array().unwrap().contains(&tag));
+        let inspect = caller.get(&format!("/images/{image}/json")).expect(200);
+        assert_eq!(listed.unwrap()["Id"], inspect.id(), "{image}: {word}");
+        let id = caller.create("", &json!({"Image": image})).expect(201).id();
         let mut docker = flotilla.clients(&lab).docker_20();
         let copied = output(docker.args(["cp", &format!("{id}:/word"), "-"])).unwrap();
         assert!(copied.contains(&format!("\0{word}\0")), "{image}: {word}");

@@ -1,4 +1,4 @@
-//! The rest of the calls that change something: those on images, prunes, execs, archives, nodes and networks' members.
+//! The rest of the calls that change something: those on images, execs, archives, nodes and networks' members.
 //!
 //! They run at the same time on one cluster, each in a thread of its own, so that refreshes of different causes meet.
 
@@ -13,10 +13,10 @@ use crate::support::http::{self, call_with};
 use crate::support::lab::{Lab, Spec};
 
 /// What the calls are made on.
-struct Scene {
+pub(super) struct Scene {
     lab: Lab,
     flotilla: Flotilla,
-    caller: Caller,
+    pub(super) caller: Caller,
 }
 
 impl Scene {
@@ -37,7 +37,7 @@ impl Scene {
     }
 
     /// Posts a body that is no JSON and returns the answer's text.
-    fn send(&self, path: &str, body: &[u8]) -> String {
+    pub(super) fn send(&self, path: &str, body: &[u8]) -> String {
         let tar = ["Content-Type: application/x-tar"];
         let path = format!("/v1.41{path}");
         let answer = call_with(self.flotilla.addr(), "POST", &path, &tar, body);
@@ -47,7 +47,7 @@ impl Scene {
     }
 
     /// Checks that list and inspect show an image, or that neither does.
-    fn image(&self, tag: &str, there: bool) {
+    pub(super) fn image(&self, tag: &str, there: bool) {
         let list = self.caller.get("/images/json").expect(200).json();
         let tags = |image: &Value| image["RepoTags"].as_array().cloned().unwrap_or_default();
         let mut images = list.as_array().unwrap().iter();
@@ -60,13 +60,13 @@ impl Scene {
     }
 
     /// Removes an image, which is not there any more at once.
-    fn removed(&self, tag: &str) {
+    pub(super) fn removed(&self, tag: &str) {
         self.caller.delete(&format!("/images/{tag}")).expect(200);
         self.image(tag, false);
     }
 
     /// Creates a container that is not started.
-    fn container(&self, node: &str, label: &str) -> String {
+    pub(super) fn container(&self, node: &str, label: &str) -> String {
         let mut body = on(node);
         body["Labels"] = json!({label: "1"});
         self.caller
@@ -77,7 +77,7 @@ impl Scene {
 }
 
 /// Makes an archive of one file.
-fn tar(name: &str, text: &[u8]) -> Vec<u8> {
+pub(super) fn tar(name: &str, text: &[u8]) -> Vec<u8> {
     let mut head = [0_u8; 512];
     head[..name.len()].copy_from_slice(name.as_bytes());
     head[100..107].copy_from_slice(b"0000644");
@@ -97,7 +97,7 @@ fn tar(name: &str, text: &[u8]) -> Vec<u8> {
 }
 
 /// Runs jobs at the same time, each [`ROUNDS`] times.
-fn together(jobs: &[fn(&Scene, usize)]) {
+pub(super) fn together(jobs: &[fn(&Scene, usize)]) {
     let scene = Scene::start();
     thread::scope(|scope| {
         for job in jobs {
@@ -176,71 +176,6 @@ fn pulled(scene: &Scene, round: usize) {
     scene.image(&tag, true);
     scene.caller.get(&by_digest).expect(200);
     scene.removed(&tag);
-}
-
-#[test]
-fn prunes_are_seen_at_once() {
-    together(&[containers, images, networks, volumes]);
-}
-
-/// Prunes what has a label.
-fn prune(scene: &Scene, kind: &str, filters: &Value) -> Value {
-    let path = format!("/{kind}/prune?filters={}", encoded(filters));
-    scene.caller.post(&path).expect(200).json()
-}
-
-fn containers(scene: &Scene, round: usize) {
-    let label = format!("prune{round}");
-    let id = scene.container(&format!("node{}", round % 3), &label);
-    let told = prune(scene, "containers", &json!({"label": [label]}));
-    assert_eq!(told["ContainersDeleted"], json!([id]));
-    let filter = encoded(&json!({"label": [label]}));
-    let path = format!("/containers/json?all=1&filters={filter}");
-    assert_eq!(scene.caller.get(&path).expect(200).json(), json!([]));
-    scene
-        .caller
-        .get(&format!("/containers/{id}/json"))
-        .expect(404);
-}
-
-fn images(scene: &Scene, round: usize) {
-    let tag = format!("pruned{round}:1");
-    let dockerfile = format!("FROM busybox\nLABEL pruned{round}=1\n");
-    let archive = tar("Dockerfile", dockerfile.as_bytes());
-    scene.send(&format!("/build?t={tag}&version=1"), &archive);
-    let filters = json!({"dangling": ["false"], "label": [format!("pruned{round}=1")]});
-    let told = prune(scene, "images", &filters);
-    assert!(told["ImagesDeleted"].is_array(), "{told}");
-    scene.image(&tag, false);
-}
-
-fn networks(scene: &Scene, round: usize) {
-    let name = format!("pruned{round}");
-    let body = json!({"Name": name, "Internal": true, "Labels": {&name: "1"}});
-    scene
-        .caller
-        .post_json("/networks/create", &body)
-        .expect(201);
-    let told = prune(scene, "networks", &json!({"label": [name]}));
-    assert_eq!(told["NetworksDeleted"], json!([name]));
-    let list = scene.caller.get("/networks").expect(200).json();
-    assert!(
-        list.as_array().unwrap().iter().all(|n| n["Name"] != name),
-        "{list}"
-    );
-    scene.caller.get(&format!("/networks/{name}")).expect(404);
-}
-
-fn volumes(scene: &Scene, round: usize) {
-    let name = format!("pruned{round}");
-    let body = json!({"Name": name, "Labels": {&name: "1"}});
-    scene.caller.post_json("/volumes/create", &body).expect(201);
-    let told = prune(scene, "volumes", &json!({"label": [name]}));
-    assert_eq!(told["VolumesDeleted"], json!([name]));
-    let list = scene.caller.get("/volumes").expect(200).json();
-    let volumes = list["Volumes"].as_array().cloned().unwrap_or_default();
-    assert!(volumes.iter().all(|v| v["Name"] != name), "{list}");
-    scene.caller.get(&format!("/volumes/{name}")).expect(404);
 }
 
 #[test]
