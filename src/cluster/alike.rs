@@ -122,10 +122,14 @@ impl<'a> Aliases<'a> {
             let images = |node: &'a Arc<Node>| node.images.iter().map(move |i| (&**node, i));
             nodes.iter().flat_map(images)
         };
+        let mut meant = all().filter(|(_, image)| image.has_id(reference));
+        let Some(first) = meant.next() else {
+            return Self(None);
+        };
         if all().any(|(_, image)| image.has_name(reference)) {
             return Self(None);
         }
-        let meant = all().filter(|(_, image)| image.has_id(reference));
+        let meant = std::iter::once(first).chain(meant);
         Self(Some(Bearers::of(meant, reference)))
     }
 
