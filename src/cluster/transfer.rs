@@ -143,8 +143,17 @@ async fn bring(cluster: &Cluster, source: &Source, to: &Engine, moved: &Arc<Atom
         let was_there = source.is_held_by(&to.node());
         let (own, from, taker) = (cluster.clone(), source.clone(), to.clone());
         let moved = Arc::clone(moved);
-        let work = move || async move { carry::image(&own, &from, &taker, &moved).await };
-        cluster.transfers().join(key.clone(), work).await?;
+        let mut is_own = false;
+        let work = || {
+            is_own = true;
+            async move { carry::image(&own, &from, &taker, &moved).await }
+        };
+        let outcome = cluster.transfers().join(key.clone(), work).await;
+        if outcome.is_err() && !is_own {
+            // Why it failed may lie in the other name.
+            continue;
+        }
+        outcome?;
         if source.is_on(&to.node()) {
             return Ok(());
         }

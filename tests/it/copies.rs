@@ -197,6 +197,55 @@ fn two_names_of_one_image_come_with_one_copy() {
 }
 
 #[test]
+fn a_copy_that_breaks_under_one_name_is_made_under_the_other() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let giver = lab.engine("node0");
+    big_image(giver, "app:1", 1);
+    output(giver.docker().args(["tag", "app:1", "app:2"])).unwrap();
+    let relay = Relay::before(&giver.address());
+    let address = |name: &str| lab.engine(name).address();
+    let all = format!("{},{},{}", relay.addr(), address("node1"), address("node2"));
+    let flotilla = Flotilla::start(lab.folder(), &[], &all);
+    flotilla.wait_for_nodes(3);
+    let caller = Caller::new(flotilla.addr());
+    let create = |image: &str| {
+        let (caller, mut body) = (caller.clone(), on("node1"));
+        body["Image"] = image.into();
+        std::thread::spawn(move || caller.create("", &body))
+    };
+    let asked = |times: usize| {
+        eventually(Duration::from_secs(60), || {
+            let asked = flotilla.log().matches("an image is to be copied").count();
+            if asked == times { Ok(()) } else { Err(asked) }
+        })
+        .unwrap();
+    };
+    let save = "/images/app:1/get";
+    relay.mute(save);
+    let one = create("app:1");
+    asked(1);
+    eventually(Duration::from_secs(60), || match relay.muted() {
+        0 => Err("not asked for"),
+        _ => Ok(()),
+    })
+    .unwrap();
+    let two = create("app:2");
+    asked(2);
+    relay.sever(save);
+    two.join().unwrap().expect(201);
+    let message = one.join().unwrap().expect(500).message();
+    assert!(
+        message.contains("image app:1 could not be copied"),
+        "{message}"
+    );
+    assert_eq!(
+        id_on(lab.engine("node1"), "app:2"),
+        id_on(giver, "app:2"),
+        "it came under its name"
+    );
+}
+
+#[test]
 fn of_equal_nodes_the_one_with_the_image_is_chosen() {
     let scene = Scene::start(&Spec::mixed());
     for engine in scene.lab.engines() {
