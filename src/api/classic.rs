@@ -47,18 +47,20 @@ const CALLS: &[(&str, &str)] = &[
     ("DELETE", "/volumes/{}"),
 ];
 
-/// Filters that classic did not have.
-const OURS: [&str; 5] = [
-    "availability",
-    "platform",
-    "plugins",
-    "runtime",
-    "resources",
+/// The filters that classic had.
+const FILTERS: [&str; 7] = [
+    "health",
+    "port",
+    "containerslots",
+    "dependency",
+    "affinity",
+    "constraint",
+    "whitelist",
 ];
 
 /// Tells whether a filter is shown; some are ours alone.
 pub(super) fn knows(filter: &str, manners: Manners) -> bool {
-    !manners.is_classic() || !OURS.contains(&filter)
+    !manners.is_classic() || FILTERS.contains(&filter)
 }
 
 /// Returns the path that an older name of an endpoint means.

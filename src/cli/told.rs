@@ -95,6 +95,7 @@ fn asked(request: &Value) -> String {
         ("with", "With"),
         ("as", "Because"),
         ("needs", "Plugins"),
+        ("needs", "Devices"),
     ];
     let listed = lists.iter().flat_map(|(word, key)| {
         let all = array(&request[key]).iter();

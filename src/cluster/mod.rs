@@ -12,6 +12,7 @@ pub mod choose;
 pub mod create;
 pub mod decision;
 pub mod decisions;
+mod devices;
 mod endpoints;
 pub mod error;
 pub mod events;

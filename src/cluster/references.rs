@@ -35,7 +35,8 @@ pub fn of_build(
 
 /// What a body refers to, collected while node prefixes are taken out of it.
 pub(super) struct References<'a> {
-    members: &'a Members,
+    /// The cluster that they are looked up in.
+    pub(super) members: &'a Members,
     manners: Manners,
     /// What they ask of a node.
     pub(super) request: Request,

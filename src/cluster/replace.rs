@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Members;
-use crate::model::COMPOSE_PROJECT_LABEL;
+use crate::model::{COMPOSE_PROJECT_LABEL, COMPOSE_SERVICE_LABEL};
 
 /// compose's label on a container that is to take another's place.
 const REPLACE_LABEL: &str = "com.docker.compose.replace";
 /// The labels that two containers share when one takes the other's place.
 const PLACE_LABELS: [&str; 3] = [
     COMPOSE_PROJECT_LABEL,
-    "com.docker.compose.service",
+    COMPOSE_SERVICE_LABEL,
     "com.docker.compose.container-number",
 ];
 

@@ -9,11 +9,11 @@ use bytes::Bytes;
 
 use super::references::References;
 use super::replace::replaced;
-use super::{Error, Members};
+use super::{Error, Members, devices};
 use crate::model::container::{Container, RunState};
 use crate::model::go_json::{self, BadJson};
 use crate::model::raw::{Object, quote, same_key};
-use crate::model::{Manners, NODE_NAME_LABEL, Platform, SWARM_ID_LABEL, host_config};
+use crate::model::{self, Manners, NODE_NAME_LABEL, Platform, SWARM_ID_LABEL, host_config};
 use crate::scheduler::{Request, wishes};
 
 /// The IDs that images have on an engine, by what they are asked for by.
@@ -225,11 +225,13 @@ fn asked(
 ) -> (Request, Container) {
     let network_mode: String = host.decode("NetworkMode").unwrap_or_default();
     let exposed = host_config::exposed(top);
+    let of_engine = model::devices::asked(host);
     let mut request = Request {
         image: top.decode("Image").unwrap_or_default(),
         name: name.map(str::to_owned),
         wishes,
         resources: host_config::asked(host, manners),
+        devices: devices::asked(&of_engine, references.members),
         ports: host_config::bindings(host),
         seed: fastrand::u64(..),
         ..references.request.clone()
@@ -247,6 +249,7 @@ fn asked(
             ..RunState::default()
         },
         resources: request.resources,
+        devices: devices::held(&of_engine, &request.wishes),
         ports: request.ports.clone(),
         exposed,
         network_mode,

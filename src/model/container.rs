@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::devices::Demand;
 use super::{Resources, clock};
 
 /// One container on one node.
@@ -36,6 +37,8 @@ pub struct Container {
     pub mounts: Vec<Mount>,
     /// What it was promised.
     pub resources: Resources,
+    /// The devices it was promised.
+    pub devices: Vec<Demand>,
     /// Host ports it holds, or will hold when started.
     pub ports: Vec<PortBinding>,
     /// Ports it exposes, published or not.
@@ -64,7 +67,12 @@ impl Container {
 
     /// Tells whether its host ports are its own: an engine gives them back when a container ends, to whoever starts next.
     pub fn keeps_ports(&self) -> bool {
-        !matches!(self.state.status.as_str(), "exited" | "dead")
+        !self.has_ended()
+    }
+
+    /// Tells whether it has run and does not any more.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state.status.as_str(), "exited" | "dead")
     }
 
     /// Returns the compose project it belongs to.

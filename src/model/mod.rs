@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod container;
+pub mod devices;
 pub mod event;
 pub mod go_json;
 pub mod host_config;
@@ -19,6 +20,8 @@ pub mod raw;
 pub mod reference;
 pub mod resources;
 pub mod splice;
+pub mod stock;
+pub mod tally;
 pub mod units;
 pub mod view;
 pub mod volume;
@@ -31,6 +34,8 @@ pub use node::{Health, Node};
 pub use platform::Platform;
 pub use plugin::Plugin;
 pub use resources::Resources;
+pub use stock::Stock;
+pub use tally::Tally;
 pub use view::ClusterView;
 pub use volume::Volume;
 
@@ -42,3 +47,5 @@ pub const NODE_NAME_LABEL: &str = "com.docker.swarm.node.name";
 pub const TASK_LABEL: &str = "com.docker.swarm.task.id";
 /// Label by which compose marks all objects of one project.
 pub const COMPOSE_PROJECT_LABEL: &str = "com.docker.compose.project";
+/// Label by which compose marks the containers of one service.
+pub const COMPOSE_SERVICE_LABEL: &str = "com.docker.compose.service";

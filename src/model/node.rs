@@ -1,13 +1,13 @@
 //! Our immutable picture of one engine.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::orders::Orders;
-use super::{Container, Image, Network, Plugin, Resources, Volume, plugin};
+use super::{Container, Image, Network, Plugin, Resources, Stock, Tally, Volume, plugin};
 
 /// One engine as its monitor last published it.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +36,8 @@ pub struct Node {
     pub capacity: Resources,
     /// What its containers were promised.
     pub used: Resources,
+    /// Its devices, by kind; what its containers hold of them is in their counts.
+    pub devices: Arc<BTreeMap<String, Stock>>,
     /// Its containers.
     pub containers: Containers,
     /// Its images, intermediate ones included.
@@ -250,6 +252,8 @@ pub fn engine_labels(info: &serde_json::Value) -> impl Iterator<Item = (&str, &s
 pub struct Containers {
     by_id: BTreeMap<Arc<str>, Arc<Container>>,
     by_name: HashMap<String, Arc<str>>,
+    /// Made when first asked for; empty again after each change.
+    tally: OnceLock<Arc<Tally>>,
 }
 
 impl Containers {
@@ -260,11 +264,13 @@ impl Containers {
             self.by_name.insert(name.clone(), Arc::clone(&container.id));
         }
         self.by_id.insert(Arc::clone(&container.id), container);
+        self.tally.take();
     }
 
     /// Removes a container.
     pub fn remove(&mut self, id: &str) -> Option<Arc<Container>> {
         let old = self.by_id.remove(id)?;
+        self.tally.take();
         for name in &old.names {
             if self.by_name.get(name).is_some_and(|owner| **owner == *id) {
                 self.by_name.remove(name);
@@ -312,6 +318,12 @@ impl Containers {
     /// Walks all containers in the order of their IDs.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Container>> {
         self.by_id.values()
+    }
+
+    /// Returns their counts, which are made once for each published picture that somebody asks for them.
+    pub fn tally(&self) -> &Tally {
+        let make = || Arc::new(Tally::of(self.by_id.values().map(|c| &**c)));
+        self.tally.get_or_init(make)
     }
 
     /// Returns how many there are.

@@ -6,9 +6,10 @@ use proptest::prelude::*;
 
 use super::tests::{GIB, binding, node, put, view};
 use super::*;
+use crate::model::devices::Demand;
 use crate::model::node::{Facts, Trouble};
 use crate::model::orders::Availability;
-use crate::model::{Container, Health, Image, Platform, Plugin, Resources, plugin};
+use crate::model::{Container, Health, Image, Platform, Plugin, Resources, Stock, plugin};
 
 /// The rules that are no filters: where something that the container uses decides.
 const OTHERS: [&str; 2] = ["swarm", "home"];
@@ -39,6 +40,7 @@ fn request() -> Request {
         }],
         platform: Platform::parse("linux/amd64"),
         runtime: Some("kata".into()),
+        devices: vec![Demand::count("gpu", 2)],
         ..Request::default()
     };
     request.wishes.constraints = vec![Expr::parse("zone==eu").unwrap()];
@@ -69,8 +71,15 @@ fn admitted(name: &str) -> Node {
         ("containerslots".into(), "3".into()),
     ]);
     node.facts = facts("x86_64", "nfs", "kata");
+    give(&mut node, "2");
     put(&mut node, "data", Resources::default());
     node
+}
+
+/// Gives a node this many GPUs.
+fn give(node: &mut Node, gpus: &str) {
+    let labels = BTreeMap::from([("device.gpu".into(), gpus.into())]);
+    node.devices = Arc::new(Stock::of(&labels, &serde_json::Value::Null));
 }
 
 /// Makes a node that the rule `name` alone refuses, and says in which words.
@@ -109,6 +118,13 @@ fn spoil_node(rule: &str, bad: &mut Node) -> Option<&'static str> {
             bad.facts = facts("x86_64", "nfs", "other");
             "lacks the runtime kata (not on bad)"
         }
+        _ => return spoil_room(rule, bad),
+    })
+}
+
+/// Changes what a node has left so that the rule refuses it.
+fn spoil_room(rule: &str, bad: &mut Node) -> Option<&'static str> {
+    Some(match rule {
         "port" => {
             bad.containers.insert(Arc::new(Container {
                 id: "c1".into(),
@@ -126,6 +142,10 @@ fn spoil_node(rule: &str, bad: &mut Node) -> Option<&'static str> {
         "constraint" => {
             bad.labels.insert("zone".into(), "us".into());
             "fails constraint zone==eu (bad has zone=us)"
+        }
+        "devices" => {
+            give(bad, "1");
+            "lacks gpu (asks 2, 1 of 1 free on bad)"
         }
         "resources" => {
             let (nano_cpus, memory_bytes) = (0, 4 * GIB - GIB / 2);
@@ -190,6 +210,37 @@ fn each_rule_refuses_a_node_alone_and_says_why() {
 }
 
 #[test]
+fn each_filter_and_each_kind_of_wish_has_a_row_for_users() {
+    let page = include_str!("../../docs/placement.md");
+    let rows = |heading: &str| -> Vec<&str> {
+        let section = page.split("\n## ").find(|s| s.starts_with(heading));
+        let lines = section.unwrap().lines();
+        lines.filter(|line| line.starts_with('|')).collect()
+    };
+    let scheduler = Scheduler::new("spread", None, Manners::Engine).unwrap();
+    let always: Vec<_> = filter::always().iter().map(|f| f.name()).collect();
+    let names = scheduler.filter_names();
+    let listed = names.iter().map(|name| {
+        let mark = if always.contains(name) { " *" } else { "" };
+        format!("| `{name}`{mark} |")
+    });
+    let listed: Vec<_> = listed.collect();
+    let filters = rows("What refuses a node\n").into_iter();
+    let shown = filters.filter_map(|row| {
+        let start = listed.iter().find(|start| row.starts_with(start.as_str()));
+        start.cloned()
+    });
+    assert_eq!(shown.collect::<Vec<_>>(), listed, "in the order asked");
+    let rows = rows("What can be asked\n");
+    for (word, label) in wishes::kinds() {
+        let label = label.strip_prefix("com.docker.swarm.").unwrap();
+        let (start, cell) = (format!("| `{word}:"), format!(" | `{label}` | "));
+        let has = |row: &&&str| row.starts_with(&start) && row.contains(&cell);
+        assert!(rows.iter().any(|r| has(&r)), "no row for {word}");
+    }
+}
+
+#[test]
 fn a_cluster_where_each_node_fails_by_another_rule_is_told_node_by_node() {
     let scheduler = Scheduler::new("spread", None, Manners::Engine).unwrap();
     // What the request says, and not the node, differs in the others.
@@ -202,6 +253,7 @@ fn a_cluster_where_each_node_fails_by_another_rule_is_told_node_by_node() {
         "port",
         "containerslots",
         "constraint",
+        "devices",
         "resources",
     ];
     let mut nodes = vec![admitted("good")];

@@ -59,11 +59,7 @@ impl Expr {
     /// # Errors
     /// Names the text, the position and what is expected there.
     pub fn parse(text: &str) -> Result<Self, BadExpression> {
-        let wrong = |position: usize, why: &str| BadExpression {
-            text: text.chars().take(200).collect(),
-            position: position + 1,
-            why: why.to_owned(),
-        };
+        let wrong = |position: usize, why: &str| BadExpression::at(text, position, why);
         if text.len() > LENGTH_LIMIT {
             return Err(wrong(LENGTH_LIMIT, "longer than 4096 bytes"));
         }
@@ -101,6 +97,57 @@ impl Expr {
     /// Returns the expression as it was written.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Returns the value as it was written, without the mark of a preference.
+    pub fn value(&self) -> &str {
+        &self.text[self.value_start()..]
+    }
+
+    /// Reads the value of a wish that asks for a number: `key==2`.
+    ///
+    /// # Errors
+    /// The operator is another one, or the value is no whole number from 1.
+    pub(super) fn amount(&self) -> Result<u32, BadExpression> {
+        self.only_equal()?;
+        let amount = self.value().parse().ok().filter(|n| *n > 0);
+        amount.ok_or_else(|| self.bad_value("a whole number from 1 is expected"))
+    }
+
+    /// Refuses `!=` where it means nothing.
+    ///
+    /// # Errors
+    /// The operator is `!=`.
+    pub(super) fn only_equal(&self) -> Result<(), BadExpression> {
+        match self.operator {
+            Operator::Equal => Ok(()),
+            Operator::NotEqual => Err(self.bad(self.key.len(), "== is expected")),
+        }
+    }
+
+    /// Says what is wrong with the value.
+    pub(super) fn bad_value(&self, why: impl Into<String>) -> BadExpression {
+        self.bad(self.value_start(), why)
+    }
+
+    fn bad(&self, position: usize, why: impl Into<String>) -> BadExpression {
+        BadExpression::at(&self.text, position, why)
+    }
+
+    fn value_start(&self) -> usize {
+        let written = &self.text[self.key.len() + 2..];
+        self.text.len() - written.trim_start_matches('~').len()
+    }
+}
+
+impl BadExpression {
+    /// Says what is wrong at a byte of a text, counted from 0.
+    fn at(text: &str, position: usize, why: impl Into<String>) -> Self {
+        Self {
+            text: text.chars().take(200).collect(),
+            position: position + 1,
+            why: why.into(),
+        }
     }
 }
 

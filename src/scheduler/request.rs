@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::wishes::Wishes;
 use crate::model::container::{Port, PortBinding};
+use crate::model::devices::Demand;
 use crate::model::{Platform, Plugin, Resources};
 
 /// A container to be placed.
@@ -17,6 +18,8 @@ pub struct Request {
     pub wishes: Wishes,
     /// What it is to be promised.
     pub resources: Resources,
+    /// Devices that its node must have free beside those of the wishes, of kinds that some node is known to have.
+    pub devices: Vec<Demand>,
     /// Host ports it binds.
     pub ports: Vec<PortBinding>,
     /// Ports it takes of the host directly (network mode `host`).

@@ -3,16 +3,51 @@
 use std::collections::BTreeMap;
 
 use super::expr::{BadExpression, Expr};
+use super::filter::devices::Wanted;
+use crate::model::devices::Demand;
 
-/// Labels that keep wishes on the container, in the order of [`KINDS`].
-const LABELS: [&str; 4] = [
-    "com.docker.swarm.constraints",
-    "com.docker.swarm.affinities",
-    "com.docker.swarm.whitelists",
-    "com.docker.swarm.reschedule-policies",
+/// A kind of wish.
+struct Kind {
+    /// What stands before the `:` of an environment entry.
+    word: &'static str,
+    /// The label that keeps such wishes on the container, as a JSON array.
+    label: &'static str,
+    /// Reads all of one container.
+    read: fn(&Given<'_>, &mut Wishes) -> Result<(), BadWish>,
+}
+
+/// The label that keeps wishes for devices on their holder.
+const DEVICES_LABEL: &str = "com.docker.swarm.devices";
+/// All kinds.
+const KINDS: [Kind; 5] = [
+    Kind {
+        word: "constraint",
+        label: "com.docker.swarm.constraints",
+        read: |given, wishes| given.each(&mut wishes.constraints, Expr::parse),
+    },
+    Kind {
+        word: "affinity",
+        label: "com.docker.swarm.affinities",
+        read: |given, wishes| given.each(&mut wishes.affinities, Expr::parse),
+    },
+    Kind {
+        word: "whitelist",
+        label: "com.docker.swarm.whitelists",
+        read: |given, wishes| given.each(&mut wishes.whitelists, Expr::parse),
+    },
+    Kind {
+        word: "device",
+        label: DEVICES_LABEL,
+        read: |given, wishes| given.each(&mut wishes.devices, Wanted::parse),
+    },
+    Kind {
+        word: "reschedule",
+        label: "com.docker.swarm.reschedule-policies",
+        read: |given, wishes| policy(given.list, wishes),
+    },
 ];
-/// What stands before the `:` of an environment entry that is a wish.
-const KINDS: [&str; 4] = ["constraint", "affinity", "whitelist", "reschedule"];
+/// Wishes as they were written, in the order of their kinds.
+type Lists = [Vec<String>; KINDS.len()];
 /// The most wishes of one request.
 const LIMIT: usize = 256;
 
@@ -25,6 +60,8 @@ pub struct Wishes {
     pub affinities: Vec<Expr>,
     /// Nodes by name, several joined by `|`.
     pub whitelists: Vec<Expr>,
+    /// Numbers of devices.
+    pub devices: Vec<Wanted>,
     /// What to do when the node dies: `off` or `on-node-failure`.
     pub reschedule: Option<String>,
 }
@@ -84,12 +121,10 @@ pub fn extract(env: &[String], labels: &BTreeMap<String, String>) -> Result<Extr
         }
     }
     let wishes = read(&lists)?;
-    let kept = LABELS
-        .iter()
-        .zip(&lists)
-        .filter(|(_, list)| !list.is_empty());
+    let kept = KINDS.iter().zip(&lists);
+    let kept = kept.filter(|(_, list)| !list.is_empty());
     let labels = kept
-        .filter_map(|(label, list)| Some(((*label).to_owned(), serde_json::to_string(list).ok()?)))
+        .filter_map(|(kind, list)| Some((kind.label.to_owned(), serde_json::to_string(list).ok()?)))
         .collect();
     Ok(Extracted {
         wishes,
@@ -105,7 +140,7 @@ pub fn extract(env: &[String], labels: &BTreeMap<String, String>) -> Result<Extr
 pub fn extract_build_args(
     args: &BTreeMap<String, Option<String>>,
 ) -> Result<(Wishes, BTreeMap<String, Option<String>>), BadWish> {
-    let mut lists: [Vec<String>; 4] = Default::default();
+    let mut lists = Lists::default();
     let mut rest = BTreeMap::new();
     for (name, value) in args {
         match split(name) {
@@ -127,22 +162,39 @@ pub fn extract_build_args(
 /// # Errors
 /// One of them cannot be read, or they are too many.
 pub fn of_constraints(list: Vec<String>) -> Result<Wishes, BadWish> {
-    read(&[list, Vec::new(), Vec::new(), Vec::new()])
+    let mut lists = Lists::default();
+    lists[0] = list;
+    read(&lists)
+}
+
+/// Returns the devices that a container was given by its wishes; what cannot be read was none.
+pub fn devices_of(labels: &BTreeMap<String, String>) -> Vec<Demand> {
+    let list = labels.get(DEVICES_LABEL);
+    let list = list.and_then(|text| serde_json::from_str::<Vec<String>>(text).ok());
+    let list = list.unwrap_or_default().into_iter().take(LIMIT);
+    let wishes = list.filter_map(|text| Wanted::parse(&text).ok());
+    wishes.filter_map(|wish| wish.held().cloned()).collect()
+}
+
+/// Walks the kinds of wishes: what stands before their `:`, and the label that keeps them.
+#[cfg(test)]
+pub(super) fn kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
+    KINDS.iter().map(|kind| (kind.word, kind.label))
 }
 
 /// Splits `constraint:…` into the number of its kind and the wish.
 fn split(entry: &str) -> Option<(usize, &str)> {
     let (kind, wish) = entry.split_once(':')?;
-    Some((KINDS.iter().position(|k| *k == kind)?, wish))
+    Some((KINDS.iter().position(|k| k.word == kind)?, wish))
 }
 
 /// Reads the lists that labels hold.
-fn from_labels(labels: &BTreeMap<String, String>) -> Result<[Vec<String>; 4], BadWish> {
-    let mut lists: [Vec<String>; 4] = Default::default();
-    for (list, label) in lists.iter_mut().zip(LABELS) {
-        if let Some(value) = labels.get(label).filter(|v| !v.is_empty()) {
+fn from_labels(labels: &BTreeMap<String, String>) -> Result<Lists, BadWish> {
+    let mut lists = Lists::default();
+    for (list, kind) in lists.iter_mut().zip(&KINDS) {
+        if let Some(value) = labels.get(kind.label).filter(|v| !v.is_empty()) {
             *list = serde_json::from_str(value).map_err(|_| BadWish::Label {
-                label,
+                label: kind.label,
                 value: value.clone(),
             })?;
         }
@@ -151,30 +203,47 @@ fn from_labels(labels: &BTreeMap<String, String>) -> Result<[Vec<String>; 4], Ba
 }
 
 /// Parses the lists.
-fn read(lists: &[Vec<String>; 4]) -> Result<Wishes, BadWish> {
+fn read(lists: &Lists) -> Result<Wishes, BadWish> {
     if lists.iter().map(Vec::len).sum::<usize>() > LIMIT {
         return Err(BadWish::TooMany);
     }
-    let parsed = |kind: usize| -> Result<Vec<Expr>, BadWish> {
-        let list = lists[kind].iter().map(|text| Expr::parse(text));
-        list.collect::<Result<_, _>>()
-            .map_err(|source| BadWish::Expression {
-                kind: KINDS[kind],
-                source,
-            })
-    };
-    let reschedule = match lists[3].as_slice() {
+    let mut wishes = Wishes::default();
+    for (kind, list) in KINDS.iter().zip(lists) {
+        let word = kind.word;
+        (kind.read)(&Given { word, list }, &mut wishes)?;
+    }
+    Ok(wishes)
+}
+
+/// The wishes of one kind, as they were written.
+struct Given<'a> {
+    word: &'static str,
+    list: &'a [String],
+}
+
+impl Given<'_> {
+    /// Reads each of them.
+    fn each<T>(
+        &self,
+        into: &mut Vec<T>,
+        parse: impl Fn(&str) -> Result<T, BadExpression>,
+    ) -> Result<(), BadWish> {
+        let parsed: Result<_, _> = self.list.iter().map(|text| parse(text)).collect();
+        let kind = self.word;
+        *into = parsed.map_err(|source| BadWish::Expression { kind, source })?;
+        Ok(())
+    }
+}
+
+/// Reads what to do when the node dies.
+fn policy(list: &[String], wishes: &mut Wishes) -> Result<(), BadWish> {
+    wishes.reschedule = match list {
         [] => None,
         [policy] if policy == "off" || policy == "on-node-failure" => Some(policy.clone()),
         [other] => return Err(BadWish::Policy(other.clone())),
         _ => return Err(BadWish::TooManyPolicies),
     };
-    Ok(Wishes {
-        constraints: parsed(0)?,
-        affinities: parsed(1)?,
-        whitelists: parsed(2)?,
-        reschedule,
-    })
+    Ok(())
 }
 
 #[cfg(test)]
@@ -193,14 +262,17 @@ mod tests {
             "affinity:image==~x:1",
             "constraints:x==y",
         ]);
-        let labels = BTreeMap::from([(LABELS[0].to_owned(), "[\"zone==a\"]".to_owned())]);
+        let labels = BTreeMap::from([(KINDS[0].label.to_owned(), "[\"zone==a\"]".to_owned())]);
         let found = extract(&env, &labels).unwrap();
         assert_eq!(found.env, strings(&["A=1", "constraints:x==y"]));
         assert_eq!(found.wishes.constraints.len(), 2);
         assert!(found.wishes.affinities[0].soft);
-        assert_eq!(found.labels[LABELS[0]], "[\"zone==a\",\"storage==ssd\"]");
-        assert_eq!(found.labels[LABELS[1]], "[\"image==~x:1\"]");
-        assert!(!found.labels.contains_key(LABELS[2]));
+        assert_eq!(
+            found.labels[KINDS[0].label],
+            "[\"zone==a\",\"storage==ssd\"]"
+        );
+        assert_eq!(found.labels[KINDS[1].label], "[\"image==~x:1\"]");
+        assert!(!found.labels.contains_key(KINDS[2].label));
     }
 
     #[test]

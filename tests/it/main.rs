@@ -20,6 +20,7 @@ mod client_pull;
 mod compose;
 mod compose_1;
 mod copies;
+mod devices;
 mod differences;
 mod drivers;
 mod events;

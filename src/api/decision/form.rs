@@ -66,6 +66,8 @@ fn asked(request: &Request) -> Value {
     let plugins = request.plugins.iter();
     let plugins = plugins.map(|p| format!("{} driver {}", p.kind, p.name));
     let wishes = &request.wishes;
+    let devices = wishes.devices.iter().filter_map(|w| w.held());
+    let devices = request.devices.iter().chain(devices);
     json!({
         "NanoCpus": request.resources.nano_cpus,
         "Memory": request.resources.memory_bytes,
@@ -77,6 +79,7 @@ fn asked(request: &Request) -> Value {
         "Because": request.required.iter().map(|r| &r.reason).collect::<Vec<_>>(),
         "Within": request.among.iter().map(|a| &a.what).collect::<Vec<_>>(),
         "Plugins": plugins.collect::<Vec<_>>(),
+        "Devices": devices.map(ToString::to_string).collect::<Vec<_>>(),
         "Platform": request.platform.as_ref().map(ToString::to_string),
         "Runtime": request.runtime,
     })

@@ -9,7 +9,8 @@ use serde::de::Error as _;
 
 use crate::model::container::{Attachment, Mount, Port, PortBinding, RunState};
 use crate::model::raw::{Object, quote};
-use crate::model::{Container, Manners, clock, host_config, splice};
+use crate::model::{Container, Manners, clock, devices, host_config, splice};
+use crate::scheduler::wishes;
 
 /// One container as the engine told it: the entry of its list and its inspect.
 #[derive(Debug)]
@@ -151,19 +152,17 @@ pub(super) fn container(found: &Found, on: &Host<'_>) -> serde_json::Result<Cont
     let state = state(&inspect)?;
     let listed = of_one_moment(&found.entry, &entry.state, &state)?;
     let networks = entry.network_settings.and_then(|s| s.networks);
+    let labels = entry.labels.unwrap_or_default();
+    let mut promised = devices::asked(&host);
+    promised.extend(wishes::devices_of(&labels));
     Ok(Container {
-        names: entry
-            .names
-            .into_iter()
-            .flatten()
-            .map(|n| n.strip_prefix('/').unwrap_or(&n).to_owned())
-            .collect(),
+        names: names(entry.names),
         links: links(&host),
         created_seconds: entry.created,
         created_nano: created_nano(&inspect),
         image: entry.image,
         image_id: entry.image_id,
-        labels: entry.labels.unwrap_or_default(),
+        labels,
         state,
         networks: networks
             .into_iter()
@@ -180,6 +179,7 @@ pub(super) fn container(found: &Found, on: &Host<'_>) -> serde_json::Result<Cont
             .map(Mount::from)
             .collect(),
         resources: host_config::promised(&host, on.manners, on.cpus),
+        devices: promised,
         ports,
         exposed: host_config::exposed(&config),
         network_mode: host.decode("NetworkMode").unwrap_or_default(),
@@ -187,6 +187,14 @@ pub(super) fn container(found: &Found, on: &Host<'_>) -> serde_json::Result<Cont
         entry: splice::splice(&listed, on.name, on.ip, on.manners)?,
         id: entry.id.into(),
     })
+}
+
+/// Returns names without the slash that lists put before them.
+fn names(listed: Option<Vec<String>>) -> Vec<String> {
+    let listed = listed.into_iter().flatten();
+    listed
+        .map(|n| n.strip_prefix('/').unwrap_or(&n).to_owned())
+        .collect()
 }
 
 /// Reads the links, which engines tell in any order.

@@ -20,7 +20,7 @@ use super::pulse::Pulse;
 use crate::model::image::{familiar, with_tag};
 use crate::model::node::{Containers, Facts, Trouble, engine_labels};
 use crate::model::orders::Orders;
-use crate::model::{Image, Manners, Network, Node, Plugin, Resources, Volume};
+use crate::model::{Image, Manners, Network, Node, Plugin, Resources, Stock, Volume};
 
 /// Everything known of one engine, owned by its monitor.
 #[derive(Debug)]
@@ -237,6 +237,8 @@ impl Inventory {
             // Rounding down never promises more than there is.
             (n as f64 * (1.0 + self.overcommit)).floor() as i64
         };
+        let labels = labels(info, &self.orders.labels);
+        let devices = Arc::new(Stock::of(&labels, info));
         Node {
             key: Arc::clone(&self.key),
             engine_id: info["ID"].as_str().unwrap_or_default().to_owned(),
@@ -245,7 +247,7 @@ impl Inventory {
             health: pulse.health().clone(),
             failures: pulse.failures(),
             trouble: trouble.cloned(),
-            labels: labels(info, &self.orders.labels),
+            labels,
             orders: self.orders.clone(),
             facts: Arc::clone(&self.facts),
             capacity: Resources {
@@ -253,6 +255,7 @@ impl Inventory {
                 memory_bytes: with_overcommit(number("MemTotal")),
             },
             used: self.containers.iter().map(|c| c.resources).sum(),
+            devices,
             containers: self.containers.clone(),
             images: Arc::clone(&self.images),
             networks: Arc::clone(&self.networks),

@@ -5,6 +5,7 @@ mod availability;
 mod constraint;
 mod containerslots;
 mod dependency;
+pub mod devices;
 mod health;
 mod platform;
 mod plugins;
@@ -46,23 +47,28 @@ pub(super) const FILTERS: &[Make] = &[
     |_| Box::new(affinity::Affinity),
     |_| Box::new(constraint::Constraint),
     |manners| Box::new(whitelist::Whitelist(manners)),
+    |_| Box::new(devices::Devices),
     |_| Box::new(resources::Resources),
 ];
 
 /// The filters that stay in force when the user names filters: an operator's word holds in any case, and classic's
 /// strategies checked resources themselves.
-pub(super) fn always() -> [Box<dyn Filter>; 2] {
+pub(super) fn always() -> [Box<dyn Filter>; 3] {
     [
         Box::new(availability::Availability),
+        Box::new(devices::Devices),
         Box::new(resources::Resources),
     ]
 }
 
-/// Walks the soft wishes with their kinds, and tells of each whether a node meets it.
+/// A soft wish on one node: its kind, how it was written, and whether the node meets it.
+type Soft<'a> = (&'static str, &'a Expr, bool);
+
+/// Walks the soft wishes, kind by kind.
 pub(super) fn soft_wishes<'a>(
     request: &'a Request,
     node: &'a Node,
-) -> impl Iterator<Item = (&'static str, &'a Expr, bool)> {
+) -> impl Iterator<Item = Soft<'a>> {
     type Met = fn(&Expr, &Node) -> bool;
     let wishes = &request.wishes;
     let all: [(&'static str, &[Expr], Met); 3] = [
@@ -70,10 +76,13 @@ pub(super) fn soft_wishes<'a>(
         ("affinity", &wishes.affinities, affinity::met),
         ("whitelist", &wishes.whitelists, whitelist::met),
     ];
-    all.into_iter().flat_map(move |(kind, list, met)| {
+    let expressions = all.into_iter().flat_map(move |(kind, list, met)| {
         let soft = list.iter().filter(|wish| wish.soft);
         soft.map(move |wish| (kind, wish, met(wish, node)))
-    })
+    });
+    let devices = wishes.devices.iter().filter(|wish| wish.expr.soft);
+    let devices = devices.map(|wish| ("device", &wish.expr, devices::met(wish, node)));
+    expressions.chain(devices)
 }
 
 /// Counts how many soft wishes a node meets, and how many there are.
