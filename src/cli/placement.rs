@@ -5,10 +5,11 @@ use super::manage::Placement;
 use super::settings::pairs;
 
 /// All filters, in the order they run unless told otherwise.
-const FILTERS: [&str; 7] = [
+const FILTERS: [&str; 8] = [
     "health",
     "port",
     "containerslots",
+    "limit",
     "dependency",
     "affinity",
     "constraint",

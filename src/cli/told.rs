@@ -91,6 +91,7 @@ fn asked(request: &Value) -> String {
         ("constraint", "Constraints"),
         ("affinity", "Affinities"),
         ("whitelist", "Whitelists"),
+        ("limit", "Limits"),
         ("port", "Ports"),
         ("with", "With"),
         ("as", "Because"),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use super::filter::limit::AtMost;
 use super::tests::{GIB, binding, node, put, view};
 use super::*;
 use crate::model::devices::Demand;
@@ -46,6 +47,8 @@ fn request() -> Request {
     request.wishes.constraints = vec![Expr::parse("zone==eu").unwrap()];
     request.wishes.affinities = vec![Expr::parse("container==data").unwrap()];
     request.wishes.whitelists = vec![Expr::parse("node==good|bad").unwrap()];
+    let labels = BTreeMap::from([("app".into(), "web".into())]);
+    request.wishes.limits = vec![AtMost::parse("app==1", &labels).unwrap()];
     request
 }
 
@@ -138,6 +141,14 @@ fn spoil_room(rule: &str, bad: &mut Node) -> Option<&'static str> {
             put(bad, "two", Resources::default());
             put(bad, "three", Resources::default());
             "has no free container slot (3 of 3 taken on bad)"
+        }
+        "limit" => {
+            bad.containers.insert(Arc::new(Container {
+                id: "web".into(),
+                labels: BTreeMap::from([("app".into(), "web".into())]),
+                ..Container::default()
+            }));
+            "fails limit app==1 (bad has 1 of app=web)"
         }
         "constraint" => {
             bad.labels.insert("zone".into(), "us".into());
@@ -252,6 +263,7 @@ fn a_cluster_where_each_node_fails_by_another_rule_is_told_node_by_node() {
         "runtime",
         "port",
         "containerslots",
+        "limit",
         "constraint",
         "devices",
         "resources",

@@ -125,6 +125,11 @@ impl Expr {
         }
     }
 
+    /// Says what is wrong with the key.
+    pub(super) fn bad_key(&self, why: impl Into<String>) -> BadExpression {
+        self.bad(0, why)
+    }
+
     /// Says what is wrong with the value.
     pub(super) fn bad_value(&self, why: impl Into<String>) -> BadExpression {
         self.bad(self.value_start(), why)

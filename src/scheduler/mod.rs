@@ -6,6 +6,7 @@
 pub mod explain;
 pub mod expr;
 pub mod filter;
+pub mod group;
 mod refusal;
 pub mod request;
 pub mod strategy;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::expr::{BadExpression, Expr};
 use super::filter::devices::Wanted;
+use super::filter::limit::AtMost;
 use crate::model::devices::Demand;
 
 /// A kind of wish.
@@ -19,7 +20,7 @@ struct Kind {
 /// The label that keeps wishes for devices on their holder.
 const DEVICES_LABEL: &str = "com.docker.swarm.devices";
 /// All kinds.
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 6] = [
     Kind {
         word: "constraint",
         label: "com.docker.swarm.constraints",
@@ -34,6 +35,13 @@ const KINDS: [Kind; 5] = [
         word: "whitelist",
         label: "com.docker.swarm.whitelists",
         read: |given, wishes| given.each(&mut wishes.whitelists, Expr::parse),
+    },
+    Kind {
+        word: "limit",
+        label: "com.docker.swarm.limits",
+        read: |given, wishes| {
+            given.each(&mut wishes.limits, |text| AtMost::parse(text, given.labels))
+        },
     },
     Kind {
         word: "device",
@@ -60,6 +68,8 @@ pub struct Wishes {
     pub affinities: Vec<Expr>,
     /// Nodes by name, several joined by `|`.
     pub whitelists: Vec<Expr>,
+    /// Containers of a group that the node may have at most.
+    pub limits: Vec<AtMost>,
     /// Numbers of devices.
     pub devices: Vec<Wanted>,
     /// What to do when the node dies: `off` or `on-node-failure`.
@@ -120,7 +130,7 @@ pub fn extract(env: &[String], labels: &BTreeMap<String, String>) -> Result<Extr
             None => rest.push(entry.clone()),
         }
     }
-    let wishes = read(&lists)?;
+    let wishes = read(&lists, labels)?;
     let kept = KINDS.iter().zip(&lists);
     let kept = kept.filter(|(_, list)| !list.is_empty());
     let labels = kept
@@ -154,7 +164,7 @@ pub fn extract_build_args(
             }
         }
     }
-    Ok((read(&lists)?, rest))
+    Ok((read(&lists, &BTreeMap::new())?, rest))
 }
 
 /// Reads constraints that come without the word before them.
@@ -164,7 +174,7 @@ pub fn extract_build_args(
 pub fn of_constraints(list: Vec<String>) -> Result<Wishes, BadWish> {
     let mut lists = Lists::default();
     lists[0] = list;
-    read(&lists)
+    read(&lists, &BTreeMap::new())
 }
 
 /// Returns the devices that a container was given by its wishes; what cannot be read was none.
@@ -202,15 +212,15 @@ fn from_labels(labels: &BTreeMap<String, String>) -> Result<Lists, BadWish> {
     Ok(lists)
 }
 
-/// Parses the lists.
-fn read(lists: &Lists) -> Result<Wishes, BadWish> {
+/// Parses the lists; the labels are the container's.
+fn read(lists: &Lists, labels: &BTreeMap<String, String>) -> Result<Wishes, BadWish> {
     if lists.iter().map(Vec::len).sum::<usize>() > LIMIT {
         return Err(BadWish::TooMany);
     }
     let mut wishes = Wishes::default();
     for (kind, list) in KINDS.iter().zip(lists) {
         let word = kind.word;
-        (kind.read)(&Given { word, list }, &mut wishes)?;
+        (kind.read)(&Given { word, list, labels }, &mut wishes)?;
     }
     Ok(wishes)
 }
@@ -219,6 +229,7 @@ fn read(lists: &Lists) -> Result<Wishes, BadWish> {
 struct Given<'a> {
     word: &'static str,
     list: &'a [String],
+    labels: &'a BTreeMap<String, String>,
 }
 
 impl Given<'_> {

@@ -48,6 +48,7 @@ mod private_registry;
 mod races;
 mod reads_own_writes;
 mod registry_faults;
+mod replicas;
 mod restart;
 mod routes;
 mod schemas;

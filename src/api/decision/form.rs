@@ -66,6 +66,7 @@ fn asked(request: &Request) -> Value {
     let plugins = request.plugins.iter();
     let plugins = plugins.map(|p| format!("{} driver {}", p.kind, p.name));
     let wishes = &request.wishes;
+    let limits = wishes.limits.iter().map(|w| w.expr.to_string());
     let devices = wishes.devices.iter().filter_map(|w| w.held());
     let devices = request.devices.iter().chain(devices);
     json!({
@@ -75,6 +76,7 @@ fn asked(request: &Request) -> Value {
         "Constraints": texts(&wishes.constraints),
         "Affinities": texts(&wishes.affinities),
         "Whitelists": texts(&wishes.whitelists),
+        "Limits": limits.collect::<Vec<_>>(),
         "With": request.together.iter().map(|t| &t.option).collect::<Vec<_>>(),
         "Because": request.required.iter().map(|r| &r.reason).collect::<Vec<_>>(),
         "Within": request.among.iter().map(|a| &a.what).collect::<Vec<_>>(),

@@ -7,6 +7,7 @@ mod containerslots;
 mod dependency;
 pub mod devices;
 mod health;
+pub mod limit;
 mod platform;
 mod plugins;
 mod port;
@@ -43,6 +44,7 @@ pub(super) const FILTERS: &[Make] = &[
     |_| Box::new(runtime::Runtime),
     |manners| Box::new(port::Port(manners)),
     |_| Box::new(containerslots::ContainerSlots),
+    |_| Box::new(limit::Limit),
     |_| Box::new(dependency::Dependency),
     |_| Box::new(affinity::Affinity),
     |_| Box::new(constraint::Constraint),
@@ -82,7 +84,9 @@ pub(super) fn soft_wishes<'a>(
     });
     let devices = wishes.devices.iter().filter(|wish| wish.expr.soft);
     let devices = devices.map(|wish| ("device", &wish.expr, devices::met(wish, node)));
-    expressions.chain(devices)
+    let limits = wishes.limits.iter().filter(|wish| wish.expr.soft);
+    let limits = limits.map(|wish| ("limit", &wish.expr, limit::met(wish, node)));
+    expressions.chain(devices).chain(limits)
 }
 
 /// Counts how many soft wishes a node meets, and how many there are.

@@ -1,0 +1,135 @@
+//! Replicas of one thing: how many on a node, on real engines.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::caller::{Answer, Caller, at_once};
+use crate::support::flotilla::Flotilla;
+use crate::support::lab::{Lab, Spec, eventually};
+
+/// Node0 and node1 in rack r1, node2 in rack r2.
+struct Ground {
+    lab: Lab,
+    flotilla: Flotilla,
+}
+
+impl Ground {
+    fn prepare() -> Self {
+        let mut spec = Spec::mixed();
+        for (engine, rack) in spec.engines.iter_mut().zip(["r1", "r1", "r2"]) {
+            *engine = engine.clone().label("rack", rack);
+        }
+        let lab = Lab::start(&spec).unwrap();
+        let flotilla = Flotilla::before(&lab);
+        Self { lab, flotilla }
+    }
+
+    fn caller(&self) -> Caller {
+        Caller::new(self.flotilla.addr())
+    }
+
+    /// Creates a replica of the app `web` with these wishes.
+    fn replica(&self, wishes: &[&str]) -> Answer {
+        self.caller().create("", &replica(wishes))
+    }
+
+    /// Counts the containers of each node, as the engines themselves know them.
+    fn counts(&self) -> [usize; 3] {
+        ["node0", "node1", "node2"].map(|name| {
+            let list = self.lab.engine(name).ask("/containers/json?all=1");
+            list.unwrap().as_array().unwrap().len()
+        })
+    }
+
+    fn clear(&self) {
+        for container in self.caller().containers() {
+            let id = container["Id"].as_str().unwrap();
+            let path = format!("/containers/{id}?force=1");
+            self.caller().delete(&path).expect(204);
+        }
+    }
+}
+
+/// The body of a replica of the app `web`.
+fn replica(wishes: &[&str]) -> Value {
+    json!({"Labels": {"app": "web"}, "Env": wishes})
+}
+
+#[test]
+fn a_limit_of_one_puts_each_replica_on_a_host_of_its_own() {
+    let ground = Ground::prepare();
+    let caller = ground.caller();
+    // Six at once for three places.
+    let answers = at_once(6, |_| ground.replica(&["limit:app==1"]));
+    let made: Vec<_> = answers.iter().filter(|a| a.status == 201).collect();
+    assert_eq!((made.len(), ground.counts()), (3, [1, 1, 1]), "{answers:?}");
+    let refused = ground.replica(&["limit:app==1"]).expect(409).message();
+    let why = "3 fail limit app==1 (node0 has 1 of app=web)";
+    assert!(refused.contains(why), "{refused}");
+    // The limit is each container's own wish, and others are of no concern to it.
+    ground.replica(&["limit:app==2"]).expect(201);
+    let other = json!({"Labels": {"app": "db"}, "Env": ["limit:app==1"]});
+    caller.create("", &other).expect(201);
+    let soft = ground.replica(&["limit:app==~1"]).expect(201).json();
+    let warned = soft["Warnings"].to_string();
+    assert!(
+        warned.contains("soft wish limit:app==~1 is not met by"),
+        "{soft}"
+    );
+    ground.clear();
+
+    // What has ended makes room.
+    let mut brief = replica(&["limit:app==1", "constraint:node==node1"]);
+    brief["Cmd"] = json!(["true"]);
+    let id = caller.create("", &brief).expect(201).id();
+    assert_eq!(caller.create("", &brief).status, 409);
+    caller.post(&format!("/containers/{id}/start")).expect(204);
+    caller.post(&format!("/containers/{id}/wait")).expect(200);
+    let again = || match caller.create("", &brief) {
+        answer if answer.status == 201 => Ok(()),
+        answer => Err(answer),
+    };
+    eventually(Duration::from_secs(30), again).unwrap();
+}
+
+#[test]
+fn a_limit_counts_the_services_of_a_project_apart() {
+    let ground = Ground::prepare();
+    let caller = ground.caller();
+    let of = |project: &str, service: &str| {
+        json!({"Labels": {
+            "com.docker.compose.project": project,
+            "com.docker.compose.service": service,
+            "com.docker.swarm.limits": "[\"service==1\"]",
+        }})
+    };
+    for _ in 0..3 {
+        caller.create("", &of("shop", "web")).expect(201);
+    }
+    for (project, service) in [("shop", "db"), ("other", "web")] {
+        caller.create("", &of(project, service)).expect(201);
+    }
+    let refused = caller.create("", &of("shop", "web")).expect(409).message();
+    let why = "3 fail limit service==1 (node0 has 1 of shop/web)";
+    assert!(refused.contains(why), "{refused}");
+}
+
+#[test]
+fn a_limit_that_is_none_is_refused_with_its_place() {
+    let ground = Ground::prepare();
+    for (wish, told) in [
+        (
+            "limit:app==0",
+            "limit: invalid expression \"app==0\" at position 6: a whole number from 1",
+        ),
+        (
+            "limit:tier==1",
+            "limit: invalid expression \"tier==1\" at position 1: the container has no label tier",
+        ),
+    ] {
+        let refused = ground.replica(&[wish]).expect(400).message();
+        assert!(refused.contains(told), "{refused}");
+    }
+    assert_eq!(ground.counts(), [0, 0, 0]);
+}
