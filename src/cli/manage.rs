@@ -96,7 +96,7 @@ pub(super) struct Placement {
     #[arg(long, default_value = "spread", value_name = "NAME")]
     pub(super) strategy: String,
     /// Filter that engines must pass, in the order given: health, port, containerslots, limit, dependency, affinity,
-    /// constraint, whitelist; repeatable [default: all, in this order]
+    /// constraint, whitelist, spread; repeatable [default: all, in this order]
     #[arg(long = "filter", short = 'f', value_name = "NAME")]
     pub(super) filters: Vec<String>,
     /// swarm.overcommit=0.05 (the share of CPU and memory to give beyond what an engine has) or swarm.createretry=0 (how

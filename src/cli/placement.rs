@@ -5,7 +5,7 @@ use super::manage::Placement;
 use super::settings::pairs;
 
 /// All filters, in the order they run unless told otherwise.
-const FILTERS: [&str; 8] = [
+const FILTERS: [&str; 9] = [
     "health",
     "port",
     "containerslots",
@@ -14,6 +14,7 @@ const FILTERS: [&str; 8] = [
     "affinity",
     "constraint",
     "whitelist",
+    "spread",
 ];
 /// The most decisions that can be kept.
 const DECISIONS: usize = 10_000;

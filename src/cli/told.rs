@@ -92,6 +92,7 @@ fn asked(request: &Value) -> String {
         ("affinity", "Affinities"),
         ("whitelist", "Whitelists"),
         ("limit", "Limits"),
+        ("spread", "Spreads"),
         ("port", "Ports"),
         ("with", "With"),
         ("as", "Because"),

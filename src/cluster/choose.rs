@@ -1,5 +1,6 @@
 //! Choosing: which nodes can take a container, best first, and which of them is reserved for it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -51,6 +52,11 @@ impl Trace {
             steps: Vec::new(),
             more_steps: 0,
         }
+    }
+
+    /// Returns what was last asked.
+    pub(super) fn request(&self) -> Option<&Request> {
+        self.look.as_ref().map(|(request, _)| &**request)
     }
 
     /// Notes what happened to a node.
@@ -146,16 +152,21 @@ fn rank(
     let nodes = members.view.nodes().iter();
     let nodes = nodes.map(|n| reserved.ahead(n, &request));
     let picture = Arc::new(ClusterView::new(nodes.collect()));
-    trace.look = Some((Arc::clone(&request), Arc::clone(&picture)));
-    trace.node = None;
-    let placement = match trace.passed_over.as_slice() {
-        [] => cluster.scheduler().place(&request, &picture),
+    let left = match trace.passed_over.as_slice() {
+        [] => Arc::clone(&picture),
         gone => {
             let left = picture.nodes().iter().filter(|n| !gone.contains(&n.key));
-            let left = ClusterView::new(left.cloned().collect());
-            cluster.scheduler().place(&request, &left)
+            Arc::new(ClusterView::new(left.cloned().collect()))
         }
     };
+    let scheduler = cluster.scheduler();
+    let request = match scheduler.balanced(&request, left.nodes()) {
+        Cow::Borrowed(_) => request,
+        Cow::Owned(balanced) => Arc::new(balanced),
+    };
+    trace.look = Some((Arc::clone(&request), Arc::clone(&picture)));
+    trace.node = None;
+    let placement = scheduler.place(&request, &left);
     let wanted = Wanted::new(members, &request.image);
     let candidates = placement.map_err(Error::Refused)?.candidates.into_iter();
     let mut candidates: Vec<_> = candidates

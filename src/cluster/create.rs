@@ -10,7 +10,6 @@ use bytes::Bytes;
 use http::{HeaderMap, Request as HttpRequest, StatusCode, header};
 
 use super::choose::{Trace, choose};
-use super::decision::Id;
 use super::endpoints::Split;
 use super::reservation::Reservation;
 use super::spec::{Aliases, Spec};
@@ -137,7 +136,7 @@ async fn placed(cluster: &Cluster, create: Create, trace: &mut Trace) -> Result<
                 if node.trouble.is_some() && answer.status.is_success() {
                     engine.created(Ok(()));
                 }
-                notes.extend(unmet(cluster, &create, &node, trace.id));
+                notes.extend(unmet(cluster, &node, trace));
                 let answer = with_warnings(answer, &notes);
                 return finish(cluster, &engine, &create, reservation, answer).await;
             }
@@ -157,12 +156,13 @@ async fn placed(cluster: &Cluster, create: Create, trace: &mut Trace) -> Result<
 }
 
 /// Says which soft wishes the node of a container does not meet; classic said nothing.
-fn unmet(cluster: &Cluster, create: &Create, node: &Node, decision: Option<Id>) -> Vec<String> {
-    if cluster.manners().is_classic() {
-        return Vec::new();
-    }
-    let wishes = explain::wishes(&create.spec.request, node).into_iter();
-    let hint = decision.map_or_else(String::new, |id| format!(" (flotilla why {id})"));
+fn unmet(cluster: &Cluster, node: &Node, trace: &Trace) -> Vec<String> {
+    let asked = trace.request().filter(|_| !cluster.manners().is_classic());
+    let wishes = asked.map(|request| explain::wishes(request, node));
+    let wishes = wishes.into_iter().flatten();
+    let hint = trace
+        .id
+        .map_or_else(String::new, |id| format!(" (flotilla why {id})"));
     let told = wishes.filter(|w| !w.met).map(|wish| {
         let (wish, node) = (wish.text, &node.name);
         format!("soft wish {wish} is not met by {node}{hint}")

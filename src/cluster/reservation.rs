@@ -2,6 +2,7 @@
 //!
 //! Invariant: the lock is private, held for a check of one node and one name, and never across an await.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -53,14 +54,7 @@ impl Reservations {
     /// Returns `node` as it will be for a request when everything reserved on it is visible, and what the request
     /// takes the place of is gone.
     pub fn ahead(&self, node: &Arc<Node>, request: &Request) -> Arc<Node> {
-        let held = self.lock();
-        let reserved = held.nodes.get(&node.key).map_or(&[][..], Vec::as_slice);
-        let mut replaced = request.replaces.iter();
-        let replaces = replaced.any(|id| node.containers.by_id(id).is_some());
-        if reserved.is_empty() && !replaces {
-            return Arc::clone(node);
-        }
-        Arc::new(ahead(node, reserved, request))
+        self.lock().ahead(node, request)
     }
 
     /// Returns the request, bound to the homes that its new volumes have got since it was read, or are about to get.
@@ -105,8 +99,9 @@ impl Reservations {
             return Err(Lost::Home);
         }
         let current = members.view.by_key(&node.key).ok_or(Lost::Node)?;
-        let reserved = held.nodes.get(&node.key).map_or(&[][..], Vec::as_slice);
-        let ahead = ahead(current, reserved, request);
+        let ahead = held.ahead(current, request);
+        let counted = held.counted(&members, request);
+        let request = &*counted;
         if cluster.scheduler().admits(request, &ahead).is_err() {
             return Err(Lost::Node);
         }
@@ -254,6 +249,28 @@ impl Held {
             .cloned()
     }
 
+    /// Returns a node with what is reserved on it and without what the request takes the place of.
+    fn ahead(&self, node: &Arc<Node>, request: &Request) -> Arc<Node> {
+        let reserved = self.nodes.get(&node.key).map_or(&[][..], Vec::as_slice);
+        let mut replaced = request.replaces.iter();
+        let replaces = replaced.any(|id| node.containers.by_id(id).is_some());
+        if reserved.is_empty() && !replaces {
+            return Arc::clone(node);
+        }
+        let list: Vec<_> = reserved.iter().map(|(_, c)| Arc::clone(c)).collect();
+        Arc::new(node.with_reserved(&list).without(&request.replaces))
+    }
+
+    /// Counts the groups of a request as they will be when everything reserved is visible.
+    fn counted<'r>(&self, members: &Members, request: &'r Request) -> Cow<'r, Request> {
+        if request.balances.is_empty() {
+            return Cow::Borrowed(request);
+        }
+        let nodes = members.view.nodes().iter();
+        let nodes: Vec<_> = nodes.map(|node| self.ahead(node, request)).collect();
+        Cow::Owned(request.clone().counted_on(&nodes))
+    }
+
     /// Notes that a node is making a volume.
     fn make(&mut self, volume: &str, node: &Arc<str>) {
         let home = self.homes.entry(volume.to_owned());
@@ -317,12 +334,6 @@ impl Drop for Reservation {
             }
         }
     }
-}
-
-/// Adds what is reserved to a node, and takes away what the request takes the place of.
-fn ahead(node: &Node, reserved: &[(u64, Arc<Container>)], request: &Request) -> Node {
-    let list: Vec<_> = reserved.iter().map(|(_, c)| Arc::clone(c)).collect();
-    node.with_reserved(&list).without(&request.replaces)
 }
 
 #[cfg(test)]

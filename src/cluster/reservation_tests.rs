@@ -7,6 +7,7 @@ use crate::cluster::Decisions;
 use crate::engine::Feed;
 use crate::model::{ClusterView, Health, Manners, SWARM_ID_LABEL};
 use crate::scheduler::Scheduler;
+use crate::scheduler::filter::spread::Even;
 
 fn cluster() -> Cluster {
     cluster_of(&[])
@@ -26,6 +27,7 @@ fn cluster_of(called_calm: &[(&str, &str)]) -> Cluster {
             key: format!("{name}:2375").into(),
             name: name.to_owned(),
             health: Health::Healthy,
+            labels: [("zone".to_owned(), name.to_owned())].into(),
             containers,
             ..Node::default()
         })
@@ -80,6 +82,29 @@ fn of_two_that_choose_one_node_at_once_the_second_looks_again() {
     let third = reserve("three", Some(now)).unwrap();
     drop((first, second, third));
     assert!(reserve("four", rank).is_ok());
+}
+
+#[test]
+fn of_two_that_balance_a_group_at_once_the_second_looks_again() {
+    let cluster = cluster();
+    let members = cluster.members();
+    let labels = [("app".to_owned(), "web".to_owned())].into();
+    let mut request = Request::default();
+    request.wishes.spreads = vec![Even::parse("zone==app", &labels).unwrap()];
+    let nodes = members.view.nodes();
+    let request = cluster.scheduler().balanced(&request, nodes).into_owned();
+    let reserve = |node: usize, identity| {
+        let mut replica = (*container(identity)).clone();
+        replica.labels.extend(labels.clone());
+        let all = cluster.reservations();
+        all.reserve(&cluster, &request, &nodes[node], Arc::new(replica), None)
+    };
+    let first = reserve(0, "one").unwrap();
+    assert!(matches!(reserve(0, "two"), Err(Lost::Node)));
+    let second = reserve(1, "two").unwrap();
+    let third = reserve(0, "three").unwrap();
+    assert!(matches!(reserve(0, "four"), Err(Lost::Node)));
+    drop((first, second, third));
 }
 
 #[test]

@@ -61,8 +61,9 @@ pub struct Behind {
 impl Scheduler {
     /// Tells of every node, in the view's order, what [`Scheduler::place`] makes of it.
     pub fn explain(&self, request: &Request, view: &ClusterView) -> Vec<Verdict> {
+        let request = self.balanced(request, view.nodes());
         let nodes = view.nodes().iter();
-        nodes.map(|node| self.verdict(request, node)).collect()
+        nodes.map(|node| self.verdict(&request, node)).collect()
     }
 
     /// Tells what the rules say of one node.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::filter::limit::AtMost;
+use super::filter::spread::{Balance, Even};
 use super::tests::{GIB, binding, node, put, view};
 use super::*;
 use crate::model::devices::Demand;
@@ -48,8 +49,15 @@ fn request() -> Request {
     request.wishes.affinities = vec![Expr::parse("container==data").unwrap()];
     request.wishes.whitelists = vec![Expr::parse("node==good|bad").unwrap()];
     let labels = BTreeMap::from([("app".into(), "web".into())]);
+    request.wishes.spreads = vec![even("zone==app")];
     request.wishes.limits = vec![AtMost::parse("app==1", &labels).unwrap()];
     request
+}
+
+/// A wish of a container with the label `app=web`.
+fn even(wish: &str) -> Even {
+    let labels = BTreeMap::from([("app".into(), "web".into())]);
+    Even::parse(wish, &labels).unwrap()
 }
 
 /// What an engine says of itself, on such a machine, with a volume driver and a runtime.
@@ -185,6 +193,11 @@ fn spoil_request(rule: &str, request: &mut Request) -> Option<&'static str> {
         "whitelist" => {
             request.wishes.whitelists = vec![Expr::parse("node==good").unwrap()];
             "fails whitelist node==good (is bad)"
+        }
+        "spread" => {
+            request.wishes.spreads = vec![even("floor==app")];
+            request.balances = vec![Balance::default()];
+            "fails spread floor==app (bad has no label floor)"
         }
         "swarm" => {
             request.among[0].nodes.pop();

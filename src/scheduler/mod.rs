@@ -17,6 +17,7 @@ mod explain_tests;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -154,6 +155,7 @@ impl Scheduler {
             return Err(Refused::NoNodes);
         }
         refusal::conflict(request, view)?;
+        let request = &*self.balanced(request, view.nodes());
         let mut admitted = Vec::new();
         let mut refused = Vec::new();
         for node in view.nodes() {
@@ -170,6 +172,27 @@ impl Scheduler {
         Ok(Placement {
             candidates: admitted.into_iter().cloned().collect(),
             refused,
+        })
+    }
+
+    /// Returns the request with how its groups stand on these nodes, unless that has been said.
+    pub fn balanced<'r>(&self, request: &'r Request, nodes: &[Arc<Node>]) -> Cow<'r, Request> {
+        let wishes = &request.wishes.spreads;
+        if wishes.len() == request.balances.len() {
+            return Cow::Borrowed(request);
+        }
+        let filters = || self.filters.iter().chain(&self.always);
+        let lasting = || filters().filter(|f| f.is_lasting());
+        let admits = |node: &Node| lasting().all(|f| f.check(request, node).is_ok());
+        let eligible = nodes
+            .iter()
+            .filter(|n| admits(n) && reaches(request, n).is_ok());
+        let eligible: Vec<_> = eligible.collect();
+        let balances = wishes.iter().map(|wish| wish.balance(&eligible, nodes));
+        let balances = balances.collect();
+        Cow::Owned(Request {
+            balances,
+            ..request.clone()
         })
     }
 
@@ -204,27 +227,32 @@ impl Scheduler {
             };
             filter.check(request, node).map_err(named)?;
         }
-        let mut among = request.among.iter();
-        if let Some(Among { what, .. }) = among.find(|a| !a.nodes.contains(&node.key)) {
-            let refusal = Refusal::new(
-                format!("is not in the swarm-mode cluster of {what}"),
-                node.name.clone(),
-                format!("[{what}]"),
-            );
-            let filter = "swarm";
-            return Err(Objection { filter, refusal });
-        }
-        let elsewhere = request.required.iter().find(|r| r.node != node.key);
-        match elsewhere {
-            None => Ok(()),
-            Some(required) => Err(Objection {
-                filter: "home",
-                refusal: Refusal::new(
-                    "is not where it has to be",
-                    required.reason.clone(),
-                    format!("[{}]", required.reason),
-                ),
-            }),
-        }
+        reaches(request, node)
+    }
+}
+
+/// Checks that a node is where things are that the container uses.
+fn reaches(request: &Request, node: &Node) -> Result<(), Objection> {
+    let mut among = request.among.iter();
+    if let Some(Among { what, .. }) = among.find(|a| !a.nodes.contains(&node.key)) {
+        let refusal = Refusal::new(
+            format!("is not in the swarm-mode cluster of {what}"),
+            node.name.clone(),
+            format!("[{what}]"),
+        );
+        let filter = "swarm";
+        return Err(Objection { filter, refusal });
+    }
+    let elsewhere = request.required.iter().find(|r| r.node != node.key);
+    match elsewhere {
+        None => Ok(()),
+        Some(required) => Err(Objection {
+            filter: "home",
+            refusal: Refusal::new(
+                "is not where it has to be",
+                required.reason.clone(),
+                format!("[{}]", required.reason),
+            ),
+        }),
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::filter::spread::Balance;
 use super::wishes::Wishes;
 use crate::model::container::{Port, PortBinding};
 use crate::model::devices::Demand;
-use crate::model::{Platform, Plugin, Resources};
+use crate::model::{Node, Platform, Plugin, Resources};
 
 /// A container to be placed.
 #[derive(Clone, Debug, Default)]
@@ -40,10 +41,24 @@ pub struct Request {
     pub mounted_images: Vec<String>,
     /// Volumes that no node has and that are made wherever it goes.
     pub new_volumes: Vec<String>,
+    /// How the groups of its spread wishes stand, in their order; taken from the view that is chosen on.
+    pub balances: Vec<Balance>,
     /// Containers, by ID, whose place it takes: their ports and their room are for it.
     pub replaces: Vec<Arc<str>>,
     /// What `random` chooses by.
     pub seed: u64,
+}
+
+impl Request {
+    /// Counts its groups anew on these nodes.
+    #[must_use]
+    pub fn counted_on(mut self, nodes: &[Arc<Node>]) -> Self {
+        let balances = self.balances.iter_mut();
+        for (wish, balance) in self.wishes.spreads.iter().zip(balances) {
+            wish.count(balance, nodes);
+        }
+        self
+    }
 }
 
 /// A container that must be on the same node.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::expr::{BadExpression, Expr};
 use super::filter::devices::Wanted;
 use super::filter::limit::AtMost;
+use super::filter::spread::Even;
 use crate::model::devices::Demand;
 
 /// A kind of wish.
@@ -20,7 +21,7 @@ struct Kind {
 /// The label that keeps wishes for devices on their holder.
 const DEVICES_LABEL: &str = "com.docker.swarm.devices";
 /// All kinds.
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     Kind {
         word: "constraint",
         label: "com.docker.swarm.constraints",
@@ -41,6 +42,13 @@ const KINDS: [Kind; 6] = [
         label: "com.docker.swarm.limits",
         read: |given, wishes| {
             given.each(&mut wishes.limits, |text| AtMost::parse(text, given.labels))
+        },
+    },
+    Kind {
+        word: "spread",
+        label: "com.docker.swarm.spreads",
+        read: |given, wishes| {
+            given.each(&mut wishes.spreads, |text| Even::parse(text, given.labels))
         },
     },
     Kind {
@@ -70,6 +78,8 @@ pub struct Wishes {
     pub whitelists: Vec<Expr>,
     /// Containers of a group that the node may have at most.
     pub limits: Vec<AtMost>,
+    /// Labels of nodes over whose values a group is to be balanced.
+    pub spreads: Vec<Even>,
     /// Numbers of devices.
     pub devices: Vec<Wanted>,
     /// What to do when the node dies: `off` or `on-node-failure`.

@@ -1,5 +1,6 @@
-//! Replicas of one thing: how many on a node, on real engines.
+//! Replicas of one thing: how many on a node, and how they balance over zones, on real engines.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -127,9 +128,78 @@ fn a_limit_that_is_none_is_refused_with_its_place() {
             "limit:tier==1",
             "limit: invalid expression \"tier==1\" at position 1: the container has no label tier",
         ),
+        (
+            "spread:rack",
+            "spread: invalid expression \"rack\" at position 5: One of operator",
+        ),
+        (
+            "spread:rack==tier",
+            "spread: invalid expression \"rack==tier\" at position 7: the container has no label tier",
+        ),
     ] {
         let refused = ground.replica(&[wish]).expect(400).message();
         assert!(refused.contains(told), "{refused}");
     }
     assert_eq!(ground.counts(), [0, 0, 0]);
+}
+
+#[test]
+fn replicas_balance_over_racks_also_when_many_come_at_once() {
+    let ground = Ground::prepare();
+    let hard = ["spread:rack==app"];
+    for _ in 0..4 {
+        ground.replica(&hard).expect(201);
+    }
+    assert_eq!(ground.counts(), [1, 1, 2]);
+    ground.clear();
+    let answers = at_once(8, |_| ground.replica(&hard));
+    assert!(answers.iter().all(|a| a.status == 201), "{answers:?}");
+    let counts = ground.counts();
+    assert_eq!((counts[0] + counts[1], counts[2]), (4, 4), "{counts:?}");
+    ground.clear();
+    // Only where it may go at all it is to balance.
+    for _ in 0..2 {
+        let there = ["spread:rack==app", "constraint:rack==r1"];
+        ground.replica(&there).expect(201);
+    }
+    assert_eq!(ground.counts(), [1, 1, 0]);
+    ground.clear();
+    // A soft one is met as long as it can be, and says when it is not.
+    let soft = ["spread:rack==~app", "limit:app==1"];
+    for _ in 0..2 {
+        let made = ground.replica(&soft).expect(201).json();
+        assert_eq!(made["Warnings"], json!([]), "{made}");
+    }
+    assert_eq!(ground.counts()[2], 1);
+    ground.replica(&soft).expect(201);
+    assert_eq!(ground.counts(), [1, 1, 1]);
+}
+
+#[test]
+fn a_rack_that_is_full_is_not_passed_over_by_a_hard_balance() {
+    let ground = Ground::prepare();
+    let caller = ground.caller();
+    let wishes = ["spread:rack==app", "limit:app==1"];
+    for _ in 0..3 {
+        ground.replica(&wishes).expect(201);
+    }
+    assert_eq!(ground.counts(), [1, 1, 1]);
+    let refused = ground.replica(&["spread:rack==app", "constraint:rack==/r/", "limit:app==1"]);
+    let refused = refused.expect(409).message();
+    assert!(refused.contains("3 fail limit app==1"), "{refused}");
+    let unlimited = caller.post_json(
+        "/flotilla/explain",
+        &json!({"Image": "busybox", "Labels": {"app": "web"}, "Env": ["spread:rack==app"]}),
+    );
+    let told = unlimited.expect(200).json();
+    let nodes = told["Nodes"].as_array().unwrap().iter();
+    let verdicts: BTreeMap<_, _> = nodes
+        .map(|n| (n["Name"].as_str().unwrap(), n["Reason"].as_str().unwrap()))
+        .collect();
+    let why = "fails spread rack==app (rack r1 has 2 of app=web, r2 1)";
+    assert_eq!((verdicts["node0"], verdicts["node1"]), (why, why));
+    assert_eq!(told["Node"], "node2");
+    let nowhere = ground.replica(&["spread:floor==app"]).expect(409).message();
+    let why = "3 fail spread floor==app (node0 has no label floor)";
+    assert!(nowhere.contains(why), "{nowhere}");
 }

@@ -67,6 +67,7 @@ fn asked(request: &Request) -> Value {
     let plugins = plugins.map(|p| format!("{} driver {}", p.kind, p.name));
     let wishes = &request.wishes;
     let limits = wishes.limits.iter().map(|w| w.expr.to_string());
+    let spreads = wishes.spreads.iter().map(|w| w.expr.to_string());
     let devices = wishes.devices.iter().filter_map(|w| w.held());
     let devices = request.devices.iter().chain(devices);
     json!({
@@ -77,6 +78,7 @@ fn asked(request: &Request) -> Value {
         "Affinities": texts(&wishes.affinities),
         "Whitelists": texts(&wishes.whitelists),
         "Limits": limits.collect::<Vec<_>>(),
+        "Spreads": spreads.collect::<Vec<_>>(),
         "With": request.together.iter().map(|t| &t.option).collect::<Vec<_>>(),
         "Because": request.required.iter().map(|r| &r.reason).collect::<Vec<_>>(),
         "Within": request.among.iter().map(|a| &a.what).collect::<Vec<_>>(),

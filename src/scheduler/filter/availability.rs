@@ -26,4 +26,8 @@ impl Filter for Availability {
             "[node available]".to_owned(),
         ))
     }
+
+    fn is_lasting(&self) -> bool {
+        true
+    }
 }

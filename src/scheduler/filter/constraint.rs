@@ -30,6 +30,10 @@ impl Filter for Constraint {
             format!("[{}]", all.join(" ")),
         ))
     }
+
+    fn is_lasting(&self) -> bool {
+        true
+    }
 }
 
 /// Tells whether a node satisfies one constraint.

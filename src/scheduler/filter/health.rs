@@ -23,4 +23,8 @@ impl Filter for Health {
             }
         }))
     }
+
+    fn is_lasting(&self) -> bool {
+        true
+    }
 }

@@ -13,6 +13,7 @@ mod plugins;
 mod port;
 mod resources;
 mod runtime;
+pub mod spread;
 mod whitelist;
 
 use std::fmt::Debug;
@@ -30,6 +31,11 @@ pub trait Filter: Debug + Send + Sync {
     /// # Errors
     /// The refusal reaches the user when no node is left; it names the request's wish.
     fn check(&self, request: &Request, node: &Node) -> Result<(), Refusal>;
+
+    /// Tells whether it refuses a node for what that is, and not for what is on it at the moment.
+    fn is_lasting(&self) -> bool {
+        false
+    }
 }
 
 /// Makes a filter.
@@ -49,6 +55,7 @@ pub(super) const FILTERS: &[Make] = &[
     |_| Box::new(affinity::Affinity),
     |_| Box::new(constraint::Constraint),
     |manners| Box::new(whitelist::Whitelist(manners)),
+    |_| Box::new(spread::Spread),
     |_| Box::new(devices::Devices),
     |_| Box::new(resources::Resources),
 ];
@@ -86,7 +93,13 @@ pub(super) fn soft_wishes<'a>(
     let devices = devices.map(|wish| ("device", &wish.expr, devices::met(wish, node)));
     let limits = wishes.limits.iter().filter(|wish| wish.expr.soft);
     let limits = limits.map(|wish| ("limit", &wish.expr, limit::met(wish, node)));
-    expressions.chain(devices).chain(limits)
+    let spreads = wishes.spreads.iter().zip(&request.balances);
+    let spreads = spreads.filter(|(wish, _)| wish.expr.soft);
+    let spreads = spreads.map(|(wish, balance)| {
+        let met = spread::met(wish, balance, node);
+        ("spread", &wish.expr, met)
+    });
+    expressions.chain(devices).chain(limits).chain(spreads)
 }
 
 /// Counts how many soft wishes a node meets, and how many there are.

@@ -26,4 +26,8 @@ impl Filter for OfPlatform {
             _ => Ok(()),
         }
     }
+
+    fn is_lasting(&self) -> bool {
+        true
+    }
 }

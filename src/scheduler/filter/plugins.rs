@@ -25,4 +25,8 @@ impl Filter for Plugins {
             format!("[{what}]"),
         ))
     }
+
+    fn is_lasting(&self) -> bool {
+        true
+    }
 }

@@ -23,4 +23,8 @@ impl Filter for Runtime {
             _ => Ok(()),
         }
     }
+
+    fn is_lasting(&self) -> bool {
+        true
+    }
 }

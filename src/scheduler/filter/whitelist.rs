@@ -31,6 +31,10 @@ impl Filter for Whitelist {
             format!("[{}]", all.join(" ")),
         ))
     }
+
+    fn is_lasting(&self) -> bool {
+        true
+    }
 }
 
 /// Tells whether a whitelist lets a node through.
