@@ -91,6 +91,7 @@ fn asked(request: &Value) -> String {
         ("constraint", "Constraints"),
         ("affinity", "Affinities"),
         ("whitelist", "Whitelists"),
+        ("toleration", "Tolerations"),
         ("limit", "Limits"),
         ("spread", "Spreads"),
         ("port", "Ports"),

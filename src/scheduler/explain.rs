@@ -34,6 +34,8 @@ pub struct Standing {
     manners: Manners,
     /// Why it is a last choice although it answers.
     pub trouble: Option<String>,
+    /// A soft taint that is not tolerated.
+    pub taint: Option<String>,
     /// The soft wishes, in the order of their kinds.
     pub wishes: Vec<Wish>,
     /// What the strategy's score is made of.
@@ -52,7 +54,7 @@ pub struct Wish {
 /// In which respect one node is a worse place than another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Behind {
-    /// The first respect in which they differ: `health`, `wishes`, `score`, `image` or `order`.
+    /// The first respect in which they differ: `health`, `taint`, `wishes`, `score`, `image` or `order`.
     pub field: &'static str,
     /// How they differ.
     pub text: String,
@@ -72,6 +74,7 @@ impl Scheduler {
             rank: self.rank(request, node),
             manners: self.manners(),
             trouble: trouble(node),
+            taint: filter::taint::soft(request, node),
             wishes: wishes(request, node),
             parts: self.strategy.parts(request, node),
         });
@@ -109,6 +112,10 @@ impl Standing {
             () if own.fit != best.fit => {
                 let trouble = self.trouble.as_deref().unwrap_or("does not answer well");
                 ("health", format!("a last choice, as it {trouble}"))
+            }
+            () if own.untainted != best.untainted => {
+                let taint = self.taint.as_deref().unwrap_or_default();
+                ("taint", format!("is tainted with {taint}"))
             }
             () if own.wishes != best.wishes => ("wishes", self.unmet(other, name)),
             () if own.score != best.score => ("score", self.worse(other, name)),

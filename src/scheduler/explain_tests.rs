@@ -110,6 +110,10 @@ fn spoil_node(rule: &str, bad: &mut Node) -> Option<&'static str> {
             bad.orders.availability = Availability::Drain;
             "is drained (bad, by docker node update --availability)"
         }
+        "taint" => {
+            bad.labels.insert("taint.dedicated".into(), "db".into());
+            "is tainted with dedicated=db (bad wants toleration:dedicated==db)"
+        }
         "health" => {
             bad.health = Health::Unhealthy {
                 since: "2026-11-24T12:03:11Z".parse().unwrap(),
@@ -271,6 +275,7 @@ fn a_cluster_where_each_node_fails_by_another_rule_is_told_node_by_node() {
     let of_nodes = [
         "availability",
         "health",
+        "taint",
         "platform",
         "plugins",
         "runtime",
@@ -360,6 +365,20 @@ fn why_one_node_comes_after_another_is_said_in_the_first_respect_that_counts() {
             "health",
             "a last choice, as it has failed creates since 2026-11-24T12:03:11Z (no space left on device)"
         )
+    );
+    let mut tainted = a();
+    tainted.labels.insert("taint.slow".into(), "~disk".into());
+    assert_eq!(
+        behind("spread", &none, tainted.clone(), b()),
+        told("taint", "is tainted with slow=~disk")
+    );
+    let mut tolerant = Request::default();
+    tolerant.wishes.tolerations = vec![Expr::parse("slow==disk").unwrap()];
+    let mut busy = b();
+    put(&mut busy, "x", Resources::default());
+    assert_eq!(
+        behind("spread", &tolerant, busy, tainted),
+        told("score", "containers 1; on b 0")
     );
     let mut wishes = Request::default();
     let parsed = ["zone==~eu", "disk==~ssd"].map(|w| Expr::parse(w).unwrap());
@@ -478,6 +497,6 @@ proptest! {
             }
         }
         let fields: BTreeSet<_> = told.windows(2).filter_map(|p| Some(standing(&p[1]).behind(&standing(&p[0]), "b")?.field)).collect();
-        prop_assert!(fields.iter().all(|f| ["health", "wishes", "score", "image", "order"].contains(f)));
+        prop_assert!(fields.iter().all(|f| ["health", "taint", "wishes", "score", "image", "order"].contains(f)));
     }
 }

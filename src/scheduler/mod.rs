@@ -76,6 +76,8 @@ pub struct Rank {
     /// Nothing speaks against it: a node that missed a probe, is slow or has no space left is the last choice, as
     /// classic's health indicator made it.
     fit: bool,
+    /// It has no soft taint that is not tolerated.
+    untainted: bool,
     /// How many soft wishes it meets; in classic, whether it meets all.
     wishes: usize,
     /// What the strategy says.
@@ -200,6 +202,7 @@ impl Scheduler {
     pub fn rank(&self, request: &Request, node: &Node) -> Rank {
         Rank {
             fit: node.is_fit(),
+            untainted: filter::taint::soft(request, node).is_none(),
             wishes: match (self.manners, filter::soft_count(request, node)) {
                 (Manners::Engine, (met, _)) => met,
                 // All of them together or none.

@@ -6,6 +6,7 @@ use super::expr::{BadExpression, Expr};
 use super::filter::devices::Wanted;
 use super::filter::limit::AtMost;
 use super::filter::spread::Even;
+use super::filter::taint::toleration;
 use crate::model::devices::Demand;
 
 /// A kind of wish.
@@ -21,7 +22,7 @@ struct Kind {
 /// The label that keeps wishes for devices on their holder.
 const DEVICES_LABEL: &str = "com.docker.swarm.devices";
 /// All kinds.
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     Kind {
         word: "constraint",
         label: "com.docker.swarm.constraints",
@@ -36,6 +37,11 @@ const KINDS: [Kind; 7] = [
         word: "whitelist",
         label: "com.docker.swarm.whitelists",
         read: |given, wishes| given.each(&mut wishes.whitelists, Expr::parse),
+    },
+    Kind {
+        word: "toleration",
+        label: "com.docker.swarm.tolerations",
+        read: |given, wishes| given.each(&mut wishes.tolerations, toleration),
     },
     Kind {
         word: "limit",
@@ -76,6 +82,8 @@ pub struct Wishes {
     pub affinities: Vec<Expr>,
     /// Nodes by name, several joined by `|`.
     pub whitelists: Vec<Expr>,
+    /// Taints that do not matter.
+    pub tolerations: Vec<Expr>,
     /// Containers of a group that the node may have at most.
     pub limits: Vec<AtMost>,
     /// Labels of nodes over whose values a group is to be balanced.

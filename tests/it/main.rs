@@ -58,6 +58,7 @@ mod stores;
 mod suites;
 mod swarm_mode;
 mod system;
+mod taints;
 mod terminal_pull;
 mod transparency;
 mod unheard;

@@ -77,6 +77,7 @@ fn asked(request: &Request) -> Value {
         "Constraints": texts(&wishes.constraints),
         "Affinities": texts(&wishes.affinities),
         "Whitelists": texts(&wishes.whitelists),
+        "Tolerations": texts(&wishes.tolerations),
         "Limits": limits.collect::<Vec<_>>(),
         "Spreads": spreads.collect::<Vec<_>>(),
         "With": request.together.iter().map(|t| &t.option).collect::<Vec<_>>(),
@@ -112,6 +113,7 @@ fn node(told: &Told) -> Value {
         value["Parts"] = standing.parts.iter().map(part).collect();
         value["Wishes"] = wishes.collect();
         value["Trouble"] = standing.trouble.as_deref().into();
+        value["Taint"] = standing.taint.as_deref().into();
     }
     value
 }

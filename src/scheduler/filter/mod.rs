@@ -14,6 +14,7 @@ mod port;
 mod resources;
 mod runtime;
 pub mod spread;
+pub mod taint;
 mod whitelist;
 
 use std::fmt::Debug;
@@ -45,6 +46,7 @@ type Make = fn(Manners) -> Box<dyn Filter>;
 pub(super) const FILTERS: &[Make] = &[
     |_| Box::new(availability::Availability),
     |_| Box::new(health::Health),
+    |_| Box::new(taint::Taint),
     |_| Box::new(platform::OfPlatform),
     |_| Box::new(plugins::Plugins),
     |_| Box::new(runtime::Runtime),
@@ -62,9 +64,10 @@ pub(super) const FILTERS: &[Make] = &[
 
 /// The filters that stay in force when the user names filters: an operator's word holds in any case, and classic's
 /// strategies checked resources themselves.
-pub(super) fn always() -> [Box<dyn Filter>; 3] {
+pub(super) fn always() -> [Box<dyn Filter>; 4] {
     [
         Box::new(availability::Availability),
+        Box::new(taint::Taint),
         Box::new(devices::Devices),
         Box::new(resources::Resources),
     ]
