@@ -1,13 +1,26 @@
 //! Replicas of one thing: how many on a node, and how they balance over zones, on real engines.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::support::caller::{Answer, Caller, at_once};
+use crate::support::clients::needs;
 use crate::support::flotilla::Flotilla;
-use crate::support::lab::{Lab, Spec, eventually};
+use crate::support::lab::{Lab, Spec, eventually, output};
+
+/// A service that wants a host for each of its containers, and no network, which would be on one host.
+const PROJECT: &str = r#"
+services:
+  web:
+    image: busybox
+    stop_signal: KILL
+    command: sleep 600
+    network_mode: none
+    environment: ["limit:service==1"]
+"#;
 
 /// Node0 and node1 in rack r1, node2 in rack r2.
 struct Ground {
@@ -112,6 +125,28 @@ fn a_limit_counts_the_services_of_a_project_apart() {
         caller.create("", &of(project, service)).expect(201);
     }
     let refused = caller.create("", &of("shop", "web")).expect(409).message();
+    let why = "3 fail limit service==1 (node0 has 1 of shop/web)";
+    assert!(refused.contains(why), "{refused}");
+}
+
+#[test]
+fn compose_scales_a_limited_service_over_the_hosts_and_makes_it_again_there() {
+    needs!("plugins");
+    let ground = Ground::prepare();
+    let folder = ground.lab.folder().join("shop");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("compose.yaml"), PROJECT).unwrap();
+    let up = |args: &[&str]| {
+        let mut compose = ground.flotilla.clients(&ground.lab).compose().unwrap();
+        compose.arg("--project-directory").arg(&folder);
+        output(compose.args(["up", "-d"]).args(args))
+    };
+    up(&["--scale", "web=3"]).unwrap();
+    assert_eq!(ground.counts(), [1, 1, 1]);
+    // Each new one is made before the old one goes, whose place it takes.
+    up(&["--scale", "web=3", "--force-recreate"]).unwrap();
+    assert_eq!(ground.counts(), [1, 1, 1]);
+    let refused = up(&["--scale", "web=4"]).unwrap_err().to_string();
     let why = "3 fail limit service==1 (node0 has 1 of shop/web)";
     assert!(refused.contains(why), "{refused}");
 }
