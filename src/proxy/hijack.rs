@@ -34,6 +34,7 @@ struct Left {
     engine: Option<OnUpgrade>,
     plain: Option<Vec<u8>>,
     kept: Option<Box<dyn Send>>,
+    ends_with: Option<Engine>,
 }
 
 impl std::fmt::Debug for Left {
@@ -52,6 +53,23 @@ impl Slot {
     /// Keeps a value until the raw stream has ended and the connection is gone.
     pub fn keep(&self, value: Box<dyn Send>) {
         self.lock().kept = Some(value);
+    }
+
+    /// Has the raw stream end when this engine is lost; others wait, in case their engine comes back.
+    pub fn end_with(&self, engine: &Engine) {
+        self.lock().ends_with = Some(engine.clone());
+    }
+
+    /// Returns once the engine that the raw stream is to end with is lost.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn lost(&self) {
+        let engine = self.lock().ends_with.clone();
+        match engine {
+            Some(engine) => drop(engine.lost().await),
+            None => std::future::pending().await,
+        }
     }
 
     /// Tells whether the connection is to become a raw stream.

@@ -91,8 +91,11 @@ pub(super) async fn serve(connected: Connected, api: Arc<Api>, stop: Cancellatio
         return linger::end(io, &stop).await;
     };
     let early = joined(parts.read_buf, &rest);
-    if let Err(error) = stream(io, &plain, early, engine).await {
-        tracing::debug!(%error, "stream ended");
+    tokio::select! {
+        ended = stream(io, &plain, early, engine) => if let Err(error) = ended {
+            tracing::debug!(%error, "stream ended");
+        },
+        () = slot.lost() => tracing::debug!("stream ended with its engine"),
     }
 }
 

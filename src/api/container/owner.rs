@@ -1,6 +1,6 @@
 //! Calls that go to the engine that has the container.
 
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
 
 use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
@@ -107,20 +107,49 @@ pub(in crate::api) async fn kill(call: Call) -> Answer {
     change(call).await
 }
 
-/// Waits as the engine does: the head comes at once, and the exit code once lists show what was waited for.
+/// Waits as the engine does: the head comes at once, and the exit code once lists show what was waited for. When the
+/// node is lost meanwhile, that takes the place of the exit code.
 pub(in crate::api) async fn wait(call: Call) -> Answer {
     let found = owner(&call)?;
     let path = path_on_engine(&call, &found.object);
     let cluster = call.api.cluster.clone();
     let answer = call.forward(&found.engine, &path).await?;
-    let (head, ended) = answer.into_parts();
-    let ended = futures_util::stream::once(async move {
-        let ended = body::read(ended, EXIT_LIMIT).await;
+    // An answer of known length came whole with its head: an error, or the exit code for API before 1.30.
+    if answer.headers().contains_key(header::CONTENT_LENGTH) {
         let what = Refresh::Container(Arc::clone(&found.object.id));
         cluster.refresh(&found.engine, what).await;
-        ended.map_err(Into::into)
+        return Ok(answer);
+    }
+    let (head, ended) = answer.into_parts();
+    let ended = futures_util::stream::once(async move {
+        let ended = tokio::select! {
+            biased;
+            ended = body::read(ended, EXIT_LIMIT) => ended.map_err(|e| e.to_string()),
+            reason = found.engine.lost() => Err(reason),
+        };
+        match ended {
+            Ok(text) => {
+                let what = Refresh::Container(Arc::clone(&found.object.id));
+                cluster.refresh(&found.engine, what).await;
+                Ok(text)
+            }
+            Err(reason) => {
+                found.engine.suspect();
+                Ok(unknown_exit(&found.node.name, &reason).into())
+            }
+        }
     });
     Ok(http::Response::from_parts(head, body::stream(ended)))
+}
+
+/// Returns what an engine writes in place of an exit code that it cannot tell; `docker run` exits with 125 of it.
+fn unknown_exit(node: &str, reason: &str) -> String {
+    let message = format!("node {node} lost: {reason}");
+    let error = serde_json::json!({ "Message": message });
+    format!(
+        "{}\n",
+        serde_json::json!({ "StatusCode": -1, "Error": error })
+    )
 }
 
 /// Removes a container; anonymous volumes may go with it. With `link` it removes a link of it.
@@ -154,7 +183,13 @@ pub(in crate::api) async fn attach(call: Call) -> Answer {
         Err(error) => return Err(error),
     };
     let path = path_on_engine(&call, &found.object);
-    call.hijack(&found.engine, &path).await
+    let slot = call.slot.clone();
+    let answer = call.hijack(&found.engine, &path).await?;
+    if slot.is_taken_over() {
+        // Beside it `docker run` and `docker attach` wait for the exit code, of which they hear only after its end.
+        slot.end_with(&found.engine);
+    }
+    Ok(answer)
 }
 
 /// Makes an image of the container that the query names.

@@ -10,6 +10,7 @@ mod killed;
 mod latency;
 mod lost_answer;
 mod slow;
+mod waits;
 
 use std::thread;
 use std::time::{Duration, Instant};
