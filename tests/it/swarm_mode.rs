@@ -110,6 +110,54 @@ fn roles_are_shown_as_soon_as_they_are_given() {
 }
 
 #[test]
+fn what_a_former_manager_refuses_another_one_does() {
+    let cluster = Cluster::joined();
+    // So that another one leads, and no election is in the way.
+    cluster.ok(&["node", "demote", "node0"]);
+    cluster.ok(&["node", "promote", "node0"]);
+    let (node0, node1) = (cluster.lab.engine("node0"), cluster.lab.engine("node1"));
+    // It may not take part in votes yet.
+    let demote = || output(node1.docker().args(["node", "demote", "node0"]));
+    eventually(AGREED, demote).unwrap();
+    let direct = Caller::new(node0.address());
+    let shown = || {
+        let info = cluster.caller.get("/info").expect(200).json();
+        info["Swarm"]["NodeID"] != node0.ask("/info").unwrap()["Swarm"]["NodeID"]
+    };
+    let (mut refused, mut asked) = (0, 0);
+    while !shown() {
+        // Asked first: what it refuses now it refuses afterwards.
+        refused += usize::from(direct.get("/services").status == 503);
+        let spec = serde_json::json!({
+            "Name": format!("s{asked}"),
+            "TaskTemplate": {"ContainerSpec": {"Image": "busybox"}},
+            "Mode": {"Replicated": {"Replicas": 0}},
+        });
+        for answer in [
+            cluster.caller.post_json("/services/create", &spec),
+            cluster.caller.get("/services"),
+            cluster.caller.get("/tasks"),
+            cluster.caller.get("/nodes/nothing"),
+        ] {
+            assert!(!answer.body.contains("not a swarm manager"), "{answer:?}");
+        }
+        asked += 1;
+    }
+    println!("node0 refused {refused} of {asked} times before lists knew");
+}
+
+#[test]
+fn info_shows_what_the_cluster_was_told_last() {
+    let cluster = Cluster::joined();
+    let limit = "{{.Swarm.Cluster.Spec.Orchestration.TaskHistoryRetentionLimit}}";
+    for round in 11..21 {
+        let round = round.to_string();
+        cluster.ok(&["swarm", "update", "--task-history-limit", &round]);
+        assert_eq!(cluster.ok(&["info", "--format", limit]), round);
+    }
+}
+
+#[test]
 fn an_entry_that_only_swarm_mode_has_is_listed_and_removed() {
     let cluster = Cluster::joined();
     cluster.ok(&["node", "demote", "node2"]);

@@ -31,16 +31,15 @@ pub(in crate::api) struct Said<'a> {
 
 /// Returns what a manager keeps of all nodes of its cluster; nothing when it does not tell.
 pub(in crate::api) async fn all(members: &Members) -> Vec<Value> {
-    let Ok(manager) = super::manager(members) else {
-        return Vec::new();
-    };
-    let entries = manager.client().get("/nodes", DEADLINE).await;
-    let entries =
-        entries.inspect_err(|error| tracing::warn!(%error, "swarm mode's nodes not read"));
-    let entries = entries
-        .ok()
-        .and_then(|text| serde_json::from_slice(&text).ok());
-    entries.unwrap_or_default()
+    let managers = super::managers(members).unwrap_or_default();
+    // One that was demoted past us refuses, and the next one knows as much.
+    for manager in managers {
+        match manager.client().get("/nodes", DEADLINE).await {
+            Ok(text) => return serde_json::from_slice(&text).unwrap_or_default(),
+            Err(error) => tracing::warn!(%error, "swarm mode's nodes not read"),
+        }
+    }
+    Vec::new()
 }
 
 /// Says the same of a node to swarm mode's own scheduler, which places the tasks of services.
