@@ -7,17 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
-use futures_util::stream;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Number, Value};
 use tokio::time::Instant;
 
-use super::Api;
 use super::call::{Answer, Call, json, whole};
 use super::error::Error;
 use super::warning::warn;
+use super::{Api, at_once};
 use crate::cluster;
 use crate::engine::backoff::Backoff;
 use crate::engine::{self, Engine, Refresh};
@@ -25,8 +23,6 @@ use crate::model::Node;
 use crate::net::body::{self, Body};
 use crate::proxy::{forward, target};
 
-/// Nodes that are asked at once.
-const AT_ONCE: usize = 32;
 /// How long an engine that is pruning for someone else is asked again.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The most bytes of one engine's answer.
@@ -140,8 +136,7 @@ impl Asked {
                 }
             }
         });
-        let work: Vec<_> = work.collect();
-        let mut done: Vec<Done> = stream::iter(work).buffered(AT_ONCE).collect().await;
+        let mut done: Vec<Done> = at_once::all(work).await;
         if done.is_empty() {
             return Err(cluster::Error::NoHealthyNode.into());
         }

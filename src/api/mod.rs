@@ -3,6 +3,7 @@
 //! Invariant: which endpoint is served how is read in `route`, and error status codes are in `error` alone.
 
 mod afterwards;
+mod at_once;
 pub mod bad_filter;
 mod broadcast;
 mod build;

@@ -10,9 +10,10 @@ use futures_util::TryStreamExt;
 use http::{HeaderMap, HeaderValue, Method, header};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::supply::Source;
-use super::transfer::{Outcome, read_progress, send};
+use super::transfer::{Outcome, UNWANTED, read_progress, send};
 use super::{Cluster, Members, resolve, stall};
 use crate::engine::{self, Engine, Refresh};
 use crate::model::image::without_tag;
@@ -24,12 +25,13 @@ const TOLD_EVERY: Duration = Duration::from_secs(5);
 /// How long an engine may take to give or take away a name.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Runs one copy from beginning to end.
+/// Runs one copy from beginning to end, which comes early once `left` says that nobody waits for it.
 pub(super) async fn image(
     cluster: &Cluster,
     source: &Source,
     to: &Engine,
     moved: &Arc<AtomicU64>,
+    left: CancellationToken,
 ) -> Outcome {
     let started = Instant::now();
     let (image, from, taker) = (&source.name, &source.node, to.node().name.clone());
@@ -41,6 +43,7 @@ pub(super) async fn image(
         reason = source.engine.lost() => Err(format!("{from} stopped answering: {reason}")),
         reason = to.lost() => Err(format!("{taker} stopped answering: {reason}")),
         reason = stall::copy(moved) => Err(reason),
+        () = left.cancelled() => Err(UNWANTED.to_owned()),
         () = tell_how_far(source, &taker, moved) => Ok(()),
     };
     cluster.refresh(to, Refresh::Images).await;

@@ -1,7 +1,7 @@
 //! Images on their way to a node: copied from another, engine to engine, or pulled from a registry.
 //!
-//! One transfer per image and node runs at a time, however many creates wait for it. Bytes are streamed: what the giver
-//! saves goes into the taker's load, and the slower of the two sets the pace.
+//! One transfer per image and node runs at a time, however many wait for it, and ends when all of them have left. Bytes
+//! are streamed: what the giver saves goes into the taker's load, and the slower of the two sets the pace.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -11,6 +11,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::flight::Flights;
 use super::supply::Source;
@@ -25,6 +26,8 @@ const AT_ONCE: usize = 8;
 const TRIES: u32 = 16;
 /// The longest line of an engine's progress that is read.
 const LINE_LIMIT: usize = 4 << 20;
+/// Why a transfer ends whose last client has left; creates wait in tasks of their own and stay.
+pub(super) const UNWANTED: &str = "nobody waits for it any more";
 /// The header with a registry's credentials.
 pub const AUTH: HeaderName = HeaderName::from_static("x-registry-auth");
 
@@ -76,8 +79,9 @@ impl Transfers {
         self.heard.of(engine.client().key())
     }
 
-    /// Returns the outcome of the transfer with this key; starts `work` when none is under way.
-    async fn join<F>(&self, key: Key, work: impl FnOnce() -> F) -> Outcome
+    /// Returns the outcome of the transfer with this key; starts `work` when none is under way. It has to end soon once
+    /// its token is cancelled: then nobody waits for it any more.
+    async fn join<F>(&self, key: Key, work: impl FnOnce(CancellationToken) -> F) -> Outcome
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
@@ -87,13 +91,20 @@ impl Transfers {
             Key::Copy { .. } => Some(Arc::clone(&self.copies)),
             Key::Pull { .. } => Some(Arc::clone(&self.pulls)),
         };
-        let work = || {
-            let work = work();
+        let work = |left: CancellationToken| {
+            let work = work(left.clone());
             async move {
-                let _slot = match &slots {
-                    // The semaphore is never closed.
-                    Some(slots) => slots.acquire().await.ok(),
-                    None => None,
+                let slot = async {
+                    match &slots {
+                        // The semaphore is never closed.
+                        Some(slots) => slots.acquire().await.ok(),
+                        None => None,
+                    }
+                };
+                let _slot = tokio::select! {
+                    biased;
+                    () = left.cancelled() => return Err(UNWANTED.into()),
+                    slot = slot => slot,
                 };
                 work.await
             }
@@ -121,7 +132,7 @@ pub async fn copy(
     };
     let (own, from, to) = (cluster.clone(), source.clone(), engine.clone());
     let moved = Arc::clone(moved);
-    let work = move || async move { bring(&own, &from, &to, &moved).await };
+    let work = move |left| async move { bring(&own, &from, &to, &moved, left).await };
     let outcome = cluster.transfers().join(key, work).await;
     outcome.map_err(|reason| Error::Image {
         image: source.name.clone(),
@@ -133,7 +144,13 @@ pub async fn copy(
 
 /// Brings an image under one name. Who asks for another name of it meanwhile waits for the same bytes, and only the name
 /// is added.
-async fn bring(cluster: &Cluster, source: &Source, to: &Engine, moved: &Arc<AtomicU64>) -> Outcome {
+async fn bring(
+    cluster: &Cluster,
+    source: &Source,
+    to: &Engine,
+    moved: &Arc<AtomicU64>,
+    left: CancellationToken,
+) -> Outcome {
     tracing::debug!(image = source.name, to = %to.client().key(), "an image is to be copied");
     let key = Key::Copy {
         to: Arc::clone(to.client().key()),
@@ -144,11 +161,14 @@ async fn bring(cluster: &Cluster, source: &Source, to: &Engine, moved: &Arc<Atom
         let (own, from, taker) = (cluster.clone(), source.clone(), to.clone());
         let moved = Arc::clone(moved);
         let mut is_own = false;
-        let work = || {
+        let work = |left| {
             is_own = true;
-            async move { carry::image(&own, &from, &taker, &moved).await }
+            async move { carry::image(&own, &from, &taker, &moved, left).await }
         };
-        let outcome = cluster.transfers().join(key.clone(), work).await;
+        let outcome = tokio::select! {
+            outcome = cluster.transfers().join(key.clone(), work) => outcome,
+            () = left.cancelled() => return Err(UNWANTED.into()),
+        };
         if outcome.is_err() && !is_own {
             // Why it failed may lie in the other name.
             continue;
@@ -189,7 +209,7 @@ pub async fn pull(cluster: &Cluster, engine: &Engine, pull: &Pull) -> Result<(),
         auth: pull.auth.clone(),
     };
     let (all, to, own) = (cluster.clone(), engine.clone(), pull.clone());
-    let work = move || async move {
+    let work = move |left: CancellationToken| async move {
         let heard = all.transfers().heard(&to);
         let path = format!("/images/create?{}", own.query());
         let headers = own.auth.map(|auth| (AUTH, auth));
@@ -202,6 +222,7 @@ pub async fn pull(cluster: &Cluster, engine: &Engine, pull: &Pull) -> Result<(),
             result = pull => result,
             reason = to.lost() => Err(format!("it stopped answering: {reason}")),
             limit = heard.nothing() => Err(nothing_said(limit)),
+            () = left.cancelled() => Err(UNWANTED.to_owned()),
         };
         all.refresh(&to, Refresh::Images).await;
         result.map_err(Arc::from)
@@ -343,7 +364,7 @@ mod tests {
         };
         let of = |id: &str, fails: bool| {
             let runs = Arc::clone(&runs);
-            transfers.join(key(id), move || async move {
+            transfers.join(key(id), move |_| async move {
                 runs.fetch_add(1, Ordering::Relaxed);
                 tokio::task::yield_now().await;
                 if fails { Err("broken".into()) } else { Ok(()) }
@@ -375,9 +396,9 @@ mod tests {
                 to: Arc::clone(&to),
                 id: id.clone(),
             };
-            transfers.join(Key::Named { to, id, name }, move || async move {
+            transfers.join(Key::Named { to, id, name }, move |_| async move {
                 tokio::task::yield_now().await;
-                own.join(copy, || async { Ok(()) }).await
+                own.join(copy, |_| async { Ok(()) }).await
             })
         };
         let all = futures_util::future::join_all((0..4 * AT_ONCE).map(waits));

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::join_all;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde_json::value::RawValue;
 
 use super::{missing, path_of};
-use crate::api::Api;
 use crate::api::call::{Answer, Call, json, no_content, whole};
 use crate::api::error::Error;
 use crate::api::warning::warn;
+use crate::api::{Api, at_once};
 use crate::cluster;
 use crate::cluster::{alike, resolve};
 use crate::engine::{self, Engine, Refresh};
@@ -182,7 +181,7 @@ fn own_image<'n>(
     })
 }
 
-/// Sends the call to these holders at once and waits until lists show what they did.
+/// Sends the call to these holders and waits until lists show what they did.
 async fn on(call: &Asked, holders: Vec<Holder>) -> Vec<Done> {
     let work = holders.into_iter().map(|holder| async move {
         let result = one(call, &holder).await;
@@ -198,7 +197,7 @@ async fn on(call: &Asked, holders: Vec<Holder>) -> Vec<Done> {
             result,
         }
     });
-    join_all(work).await
+    at_once::all(work).await
 }
 
 /// Sends the call to one engine and reads its answer.

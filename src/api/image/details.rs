@@ -5,17 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::{self, StreamExt};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::list::ListQuery;
+use crate::api::at_once;
 use crate::cluster::Members;
 use crate::engine::Engine;
 use crate::model::{ClusterView, Node};
 
-/// Nodes that are asked at once.
-const AT_ONCE: usize = 32;
 /// How long an engine may take to count; one that takes longer is shown without.
 const DEADLINE: Duration = Duration::from_secs(15);
 
@@ -29,8 +27,7 @@ pub(super) async fn view(members: &Members, query: &ListQuery) -> ClusterView {
             None => Arc::clone(node),
         }
     });
-    let asked: Vec<_> = asked.collect();
-    ClusterView::new(stream::iter(asked).buffered(AT_ONCE).collect().await)
+    ClusterView::new(at_once::all(asked).await)
 }
 
 /// Asks one engine.

@@ -1,16 +1,16 @@
 //! `GET /system/df`: the disk usage of all nodes, added up.
 //!
-//! Engines walk their whole store for it, so each does it once for all who ask the same at the same time, and one that
-//! takes too long is left out and named in a `Warning` header.
+//! Engines walk their whole store for it, so each does it once for all who ask the same while it is at another question,
+//! and one that takes too long is left out and named in a `Warning` header.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
 use super::df_form::Wish;
+use crate::api::at_once;
 use crate::api::broadcast::{self, Asked, Done, Said};
 use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
@@ -23,8 +23,6 @@ use crate::proxy::target;
 
 /// How long an engine may take, the questions before this one included.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Nodes that are asked at once.
-const AT_ONCE: usize = 32;
 
 /// Where a volume's node stands until all are together.
 const NODE: &str = "flotilla.node";
@@ -44,7 +42,8 @@ pub(in crate::api) struct Usage {
 type Turn = Arc<tokio::sync::Mutex<()>>;
 
 impl Usage {
-    /// Does `work` for all who ask the same now, once the node's questions before it are done.
+    /// Does `work` for all who ask the same before it is sent, once the node's questions before it are done: what is
+    /// sent already may miss what its client has just done.
     async fn ask<F>(
         &self,
         question: Question,
@@ -59,11 +58,14 @@ impl Usage {
             node: node.to_string(),
             after: DEADLINE,
         };
-        let flight = || {
+        let (flights, own) = (self.flights.clone(), question.clone());
+        // Goes on when its askers leave: 20.10 counts on, and refuses the next question meanwhile.
+        let flight = |_| {
             let work = work();
             async move {
                 let work = async {
                     let _turn = turn.lock().await;
+                    flights.close(&own);
                     work.await
                 };
                 let said = tokio::time::timeout(DEADLINE, work).await;
@@ -112,11 +114,10 @@ pub(in crate::api) async fn df(call: Call) -> Answer {
             }
         }
     });
-    let work: Vec<_> = work.collect();
-    if work.is_empty() {
+    if members.view.nodes().is_empty() {
         return Err(Error::Cluster(cluster::Error::NoHealthyNode));
     }
-    let done: Vec<Done> = stream::iter(work).buffered(AT_ONCE).collect().await;
+    let done: Vec<Done> = at_once::all(work).await;
     broadcast::merged(done, |sum| {
         tell_apart(sum);
         wish.finish(sum);
@@ -171,7 +172,10 @@ fn tell_apart(sum: &mut Value) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use serde_json::json;
+    use tokio::sync::Semaphore;
     use tokio::time::Instant;
 
     use super::*;
@@ -202,6 +206,43 @@ mod tests {
         drop(turn);
         assert!(usage.ask(question("n0"), answer).await.is_ok());
         assert_eq!(usage.turns.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_of_after_its_question() {
+        let (usage, written) = (Usage::default(), Arc::new(AtomicU32::new(0)));
+        let question = || (Arc::from("n0"), 41, String::new());
+        let gate = Arc::new(Semaphore::new(0));
+        let ask = || {
+            let (usage, written) = (usage.clone(), Arc::clone(&written));
+            let gate = Arc::clone(&gate);
+            tokio::spawn(async move {
+                let answer = || async move {
+                    // As an engine that has counted, and is slow to tell.
+                    let text = written.load(Ordering::Relaxed).to_string();
+                    gate.acquire().await.unwrap().forget();
+                    let head = (http::StatusCode::OK, http::HeaderMap::new());
+                    Ok((head.0, head.1, text.into()))
+                };
+                usage.ask(question(), answer).await.unwrap().2
+            })
+        };
+        let before = ask();
+        // Sent: it has had its turn.
+        while usage.turn(&Arc::from("n0")).try_lock().is_ok() {
+            tokio::task::yield_now().await;
+        }
+        written.store(1, Ordering::Relaxed);
+        let after = [ask(), ask()];
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        // One for each time that the engine is asked.
+        gate.add_permits(2);
+        assert_eq!(before.await.unwrap(), "0");
+        for one in after {
+            assert_eq!(one.await.unwrap(), "1");
+        }
     }
 
     #[test]
