@@ -2,11 +2,14 @@
 
 use std::process::Command;
 
+use serde_json::json;
+
 use crate::builds::{context, run};
 use crate::support::caller::Caller;
 use crate::support::flotilla::Flotilla;
 use crate::support::hub;
-use crate::support::lab::{Lab, Spec, output};
+use crate::support::lab::{Lab, Release, Spec, output};
+use crate::support::relay::Relay;
 
 #[test]
 fn the_version_has_a_component_for_each_node() {
@@ -119,4 +122,23 @@ fn build_caches_are_pruned_on_all_nodes() {
         again.contains("Total reclaimed space: 0B") || again.contains("Total:\t0B"),
         "{again}"
     );
+}
+
+#[test]
+fn a_registry_that_no_engine_reaches_is_asked_for_three_times() {
+    let lab = Lab::start(&Spec::of(&[Release::V28; 4])).unwrap();
+    let relays: Vec<_> = lab
+        .engines()
+        .iter()
+        .map(|e| Relay::before(&e.address()))
+        .collect();
+    let all: Vec<_> = relays.iter().map(Relay::addr).collect();
+    let flotilla = Flotilla::start(lab.folder(), &[], &all.join(","));
+    flotilla.wait_for_nodes(4);
+    let login = json!({"username": "a", "password": "b", "serveraddress": "127.0.0.1:1"});
+    let said = Caller::new(flotilla.addr()).post_json("/auth", &login);
+    let message = said.expect(500).message();
+    assert!(message.contains("127.0.0.1:1"), "{message}");
+    let asked: usize = relays.iter().map(|r| r.count("POST /auth")).sum();
+    assert_eq!(asked, 3);
 }
