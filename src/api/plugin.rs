@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+use super::at_once;
 use super::broadcast::{self, Asked, Done};
 use super::call::{Answer, Call, whole};
 use super::error::Error;
@@ -16,6 +17,7 @@ use super::image::fan_in::{self, FanIn};
 use super::image::load::{feed, feed_all};
 use super::image::pull::{Job, first_then_stream};
 use super::system::any;
+use super::warning;
 use crate::cluster::error::Kind;
 use crate::cluster::{self, Members, absent};
 use crate::engine::{Engine, Refresh};
@@ -37,8 +39,9 @@ pub(super) async fn list(call: Call) -> Answer {
 pub(super) async fn change(mut call: Call) -> Answer {
     let text = call.read_body().await?;
     call.head.headers.remove(http::header::CONTENT_LENGTH);
-    let engines = engines(&call)?;
-    let (members, name, cluster) = (call.members(), call.id.clone(), call.api.cluster.clone());
+    let members = call.members();
+    let engines = engines(&members)?;
+    let (name, cluster) = (call.id.clone(), call.api.cluster.clone());
     let asked = Asked::from(call);
     let mut done = Vec::new();
     for (node, engine) in engines {
@@ -50,7 +53,9 @@ pub(super) async fn change(mut call: Call) -> Answer {
         }
         done.push(Done { node, result });
     }
-    found(outcome(done)?, &members, &name)
+    let mut answer = found(outcome(done)?, &members, &name)?;
+    warning::of_left_out(&mut answer, &warning::left_out(&members));
+    Ok(answer)
 }
 
 /// Asks one node after the other for a plugin.
@@ -73,29 +78,35 @@ fn found(answer: Response<Body>, members: &Members, name: &str) -> Answer {
 pub(super) async fn pull(mut call: Call) -> Answer {
     let text = call.read_body().await?;
     call.head.headers.remove(http::header::CONTENT_LENGTH);
-    let engines = engines(&call)?;
+    let members = call.members();
+    let (engines, left_out) = (engines(&members)?, warning::left_out(&members));
     if let [(_, engine)] = engines.as_slice() {
         call.body = body::full(text);
         let path = call.path.clone();
-        return call.forward(engine, &path).await;
+        let mut answer = call.forward(engine, &path).await?;
+        warning::of_left_out(&mut answer, &left_out);
+        return Ok(answer);
     }
     let (tell, told) = fan_in::queue();
-    let mut work = JoinSet::new();
-    for (number, (_, engine)) in engines.iter().enumerate() {
-        let job = Job {
-            number,
-            engine: engine.clone(),
-            head: call.head.clone(),
-            target: target::versioned(engine, call.version, &call.path, call.raw_query()),
-            tell: tell.clone(),
-            heard: None,
-        };
-        let (cluster, text) = (call.api.cluster.clone(), text.clone());
-        work.spawn(async move { job.run(body::full(text), &cluster).await });
-    }
+    let job = |(number, (_, engine)): (usize, &(String, Engine))| Job {
+        number,
+        engine: engine.clone(),
+        head: call.head.clone(),
+        target: target::versioned(engine, call.version, &call.path, call.raw_query()),
+        tell: tell.clone(),
+        heard: None,
+    };
+    let jobs: Vec<Job> = engines.iter().enumerate().map(job).collect();
     drop(tell);
+    let cluster = call.api.cluster.clone();
+    let mut work = JoinSet::new();
+    work.spawn(async move {
+        let pull = |job: Job| job.run(body::full(text.clone()), &cluster);
+        at_once::all(jobs.into_iter().map(pull)).await;
+    });
     let names = engines.into_iter().map(|(name, _)| name).collect();
-    let answer = first_then_stream(FanIn::new("plugin pull", names), told, work).await;
+    let fan_in = FanIn::new("plugin pull", names).without(left_out);
+    let answer = first_then_stream(fan_in, told, work).await;
     let mut answer = answer.unwrap_or_else(|e| e.answer(call.api.cluster.manners()));
     // An engine names it before it tries, thus also on failure; what can be no name is refused before it is told.
     if answer.status() != StatusCode::BAD_REQUEST
@@ -118,7 +129,8 @@ fn installed(call: &Call) -> String {
 
 /// Makes a plugin of the archive in the body, on all nodes.
 pub(super) async fn create(mut call: Call) -> Answer {
-    let engines = engines(&call)?;
+    let members = call.members();
+    let engines = engines(&members)?;
     let archive = std::mem::replace(&mut call.body, body::empty());
     let asked = Asked::from(call);
     let mut work = JoinSet::new();
@@ -136,12 +148,13 @@ pub(super) async fn create(mut call: Call) -> Answer {
     let feeding = feed_all(archive, feeds);
     let ((), mut done) = tokio::join!(feeding, work.join_all());
     done.sort_by_key(|(number, _)| *number);
-    outcome(done.into_iter().map(|(_, one)| one).collect())
+    let mut answer = outcome(done.into_iter().map(|(_, one)| one).collect())?;
+    warning::of_left_out(&mut answer, &warning::left_out(&members));
+    Ok(answer)
 }
 
 /// Returns the nodes that answer.
-fn engines(call: &Call) -> Result<Vec<(String, Engine)>, Error> {
-    let members = call.members();
+fn engines(members: &Members) -> Result<Vec<(String, Engine)>, Error> {
     let healthy = members.healthy();
     let engines: Vec<_> = healthy.map(|(n, e)| (n.name.clone(), e.clone())).collect();
     match engines.is_empty() {

@@ -19,6 +19,38 @@ pub(super) fn warn(answer: &mut Response<Body>, failures: &[String]) {
     put(answer, failures);
 }
 
+/// A node that a call to all nodes does not reach, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    pub(super) node: String,
+    pub(super) why: String,
+}
+
+/// Returns the nodes that do not answer, so that nothing is done there by a call to all nodes.
+pub(super) fn left_out(members: &Members) -> Vec<LeftOut> {
+    let nodes = members.view.nodes().iter();
+    let away = nodes.filter(|node| !node.health.is_healthy());
+    let away = away.map(|node| LeftOut {
+        node: match node.health.is_known() {
+            true => node.name.clone(),
+            false => node.key.to_string(),
+        },
+        why: format!(
+            "left out: {}",
+            node.health.reason().unwrap_or("not asked yet")
+        ),
+    });
+    away.collect()
+}
+
+/// Says on an answer, which is a success for the others, who was left out.
+pub(super) fn of_left_out(answer: &mut Response<Body>, left_out: &[LeftOut]) {
+    if answer.status().is_success() {
+        let said = left_out.iter().map(|l| format!("{}: {}", l.node, l.why));
+        warn(answer, &said.collect::<Vec<_>>());
+    }
+}
+
 /// Says on a list from memory which nodes do not answer: what they have is old in it, or not in it at all. Classic said
 /// nothing of that.
 pub(super) fn of_away(

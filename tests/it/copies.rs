@@ -1,14 +1,21 @@
 //! Images follow containers: a node that lacks one gets it from the node that has it.
 
+use std::fs::File;
+use std::io::Read;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::support::caller::{Caller, at_once, on};
 use crate::support::flotilla::Flotilla;
+use crate::support::http::Wire;
 use crate::support::images::{big_image, count_on, id_on, wait_for};
 use crate::support::lab::{Lab, Spec, eventually, output};
 use crate::support::relay::Relay;
+
+/// How long it may take on a busy machine until a client that left is missed.
+const CANCELLED: Duration = Duration::from_secs(60);
 
 /// A lab with Flotilla before it.
 pub(crate) struct Scene {
@@ -485,4 +492,50 @@ fn an_image_named_by_its_digest_is_pulled_where_it_is_missing() {
     });
     assert_eq!(told.unwrap(), "digest");
     assert!(id_on(scene.lab.engine("node2"), digest).is_some());
+}
+
+/// Makes an archive of one file that does not compress.
+fn big_archive(mib: u64) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = File::open("/dev/urandom").unwrap().take(mib << 20);
+    let mut file = File::create(folder.path().join("big")).unwrap();
+    std::io::copy(&mut random, &mut file).unwrap();
+    let mut tar = Command::new("tar");
+    let made = tar.arg("-C").arg(folder.path()).args(["-c", "big"]);
+    made.output().unwrap().stdout
+}
+
+#[test]
+fn a_copy_for_an_import_ends_with_its_client() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let relay = Relay::before(&lab.engine("node0").address());
+    let address = |name: &str| lab.engine(name).address();
+    let all = format!("{},{},{}", relay.addr(), address("node1"), address("node2"));
+    let flotilla = Flotilla::start(lab.folder(), &["--image-spread", "everywhere"], &all);
+    flotilla.wait_for_nodes(3);
+    let caller = Caller::new(flotilla.addr());
+    // The import itself goes where the least is, which then gives slowly.
+    for node in ["node1", "node2"] {
+        caller.run_on(node, &format!("on-{node}"));
+    }
+    relay.hold(Duration::from_millis(10));
+    let mut client = Wire::connect(flotilla.addr()).with_patience(CANCELLED);
+    let tar = ["Content-Type: application/x-tar"];
+    let path = "/images/create?fromSrc=-&repo=held&tag=1";
+    client.request("POST", path, &tar, &big_archive(64));
+    assert_eq!(client.head().status, 200);
+    // Rows show that it goes on.
+    for node in ["node1", "node2"] {
+        client.read_through(format!("\"id\":\"{node}\"}}\r\n").as_bytes());
+    }
+    drop(client);
+    let ended = || {
+        let log = flotilla.log();
+        match log.matches("nobody waits for it any more").count() {
+            2.. => Ok(()),
+            _ => Err(log),
+        }
+    };
+    eventually(CANCELLED, ended).unwrap();
+    assert!(!flotilla.log().contains("image copied"));
 }

@@ -36,6 +36,7 @@ mod images;
 mod info;
 mod lab;
 mod layering;
+mod left_out;
 mod listeners;
 mod machines;
 mod newcomers;

@@ -10,6 +10,7 @@ use http::HeaderValue;
 use tokio::sync::mpsc;
 
 use crate::api::error::Error;
+use crate::api::warning::LeftOut;
 use crate::engine;
 use crate::model::raw::{Object, quote};
 
@@ -42,6 +43,7 @@ pub(in crate::api) struct FanIn {
     /// What stands before the text of every row: `Pulling busybox:latest...`; for clients of classic.
     heading: Option<String>,
     nodes: Vec<String>,
+    left_out: Vec<LeftOut>,
     open: usize,
     /// What the answer's head calls the plugin; the CLI enables what it finds there.
     name: Option<HeaderValue>,
@@ -59,6 +61,7 @@ impl FanIn {
             open: nodes.len(),
             name: None,
             nodes,
+            left_out: Vec::new(),
             failed: BTreeMap::new(),
             closing: Vec::new(),
         }
@@ -70,6 +73,17 @@ impl FanIn {
         Self { heading, ..self }
     }
 
+    /// Shows a row for each node that takes no part; classic had none.
+    #[must_use]
+    pub(in crate::api) fn without(self, left_out: Vec<LeftOut>) -> Self {
+        Self { left_out, ..self }
+    }
+
+    /// Returns the nodes that take no part.
+    pub(in crate::api) fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
     /// Tells whether rows are shown from the start, whatever comes of them.
     pub(in crate::api) fn is_headed(&self) -> bool {
         self.heading.is_some()
@@ -77,8 +91,16 @@ impl FanIn {
 
     /// Returns the rows that stand before all others.
     pub(in crate::api) fn start(&self) -> Vec<Bytes> {
-        let nodes = self.heading.iter().flat_map(|_| 0..self.nodes.len());
-        nodes.map(|node| self.row(node, "", "{}")).collect()
+        match self.heading {
+            Some(_) => (0..self.nodes.len())
+                .map(|node| self.row(node, "", "{}"))
+                .collect(),
+            None => self
+                .left_out
+                .iter()
+                .map(|l| row(&l.node, &l.why, "{}"))
+                .collect(),
+        }
     }
 
     /// Returns what the nodes call the plugin that they take.
@@ -207,13 +229,18 @@ impl FanIn {
             Some(heading) if status.is_empty() => heading.clone(),
             Some(heading) => format!("{heading} : {status}"),
         };
-        format!(
-            "{{\"status\":{},\"progressDetail\":{detail},\"id\":{}}}\r\n",
-            quote(&status),
-            quote(&self.nodes[node])
-        )
-        .into()
+        row(&self.nodes[node], &status, detail)
     }
+}
+
+/// Writes a row as the CLI redraws it.
+fn row(id: &str, status: &str, detail: &str) -> Bytes {
+    format!(
+        "{{\"status\":{},\"progressDetail\":{detail},\"id\":{}}}\r\n",
+        quote(status),
+        quote(id)
+    )
+    .into()
 }
 
 #[cfg(test)]
@@ -315,6 +342,22 @@ mod tests {
         differ.take(1, failed("unreachable"));
         let told = differ.refusal().unwrap().to_string();
         assert_eq!(told, "node0: manifest unknown; node1: unreachable");
+    }
+
+    #[test]
+    fn who_takes_no_part_has_a_row_but_for_clients_of_classic() {
+        let away = LeftOut {
+            node: "node2".into(),
+            why: "left out: gone".into(),
+        };
+        let fan_in = fan_in().without(vec![away]);
+        let start: Vec<String> = fan_in.start().into_iter().map(|l| text(Some(l))).collect();
+        assert_eq!(
+            start,
+            ["{\"status\":\"left out: gone\",\"progressDetail\":{},\"id\":\"node2\"}\r\n"]
+        );
+        let start = fan_in.headed(Some("Pulling x...".into())).start();
+        assert!(start.iter().all(|l| !l.ends_with(b"\"node2\"}\r\n")));
     }
 
     #[test]

@@ -1,32 +1,39 @@
 //! Imports: made on one node, since every engine would give the same bytes another ID, and copied to the others.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
-use futures_util::stream::{self, BoxStream};
+use futures_util::stream::{self, StreamExt};
 use http_body_util::BodyExt;
+use hyper::body::Frame;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
+use super::copying;
 use super::pull::on_one;
 use crate::api::call::{Answer, Call};
-use crate::api::home;
+use crate::api::{home, warning};
+use crate::cluster::Cluster;
 use crate::cluster::supply::{Supply, Wanted};
-use crate::cluster::{Cluster, transfer};
 use crate::model::image::without_tag;
 use crate::model::raw::quote;
 use crate::net::body::{self, Body, BodyError};
 
 /// Copies that run at once.
 const COPIES: usize = 4;
-/// The most of the last line of progress that is kept.
+/// The most of the last line of progress that is held back.
 const LAST_LINE: usize = 4 << 10;
+/// Lines that may wait for a slow client.
+const LINES: usize = 16;
+
+/// Where lines go to the client.
+type Tell = mpsc::Sender<Result<Bytes, BodyError>>;
 
 /// Imports onto one node, and by `--image-spread` onto all.
 pub(in crate::api) async fn import(call: Call) -> Answer {
     let members = call.members();
     let (_, engine) = home::choose(&call.api.cluster, &members, &BTreeMap::new())?;
-    let everywhere = call.api.images_everywhere() && members.healthy().count() > 1;
+    let everywhere = call.api.images_everywhere();
     let (repository, tag) = (call.query.text("repo"), call.query.text("tag"));
     let name = match (repository, tag) {
         ("", _) => None,
@@ -34,49 +41,68 @@ pub(in crate::api) async fn import(call: Call) -> Answer {
         (name, tag) => Some(format!("{}:{tag}", without_tag(name))),
     };
     let cluster = call.api.cluster.clone();
-    let answer = on_one(call, &engine).await?;
-    if !everywhere || !answer.status().is_success() {
+    let mut answer = on_one(call, &engine).await?;
+    if everywhere {
+        warning::of_left_out(&mut answer, &warning::left_out(&members));
+    }
+    if !everywhere || members.healthy().count() == 1 || !answer.status().is_success() {
         return Ok(answer);
     }
-    Ok(answer.map(|told| body::stream(then_spread(told, cluster, name))))
+    Ok(answer.map(|told| then_spread(told, cluster, name)))
 }
 
-/// Passes the progress on, and at its end copies what was imported; a failure comes last, where clients look for it.
-fn then_spread(
-    told: Body,
-    cluster: Cluster,
-    name: Option<String>,
-) -> BoxStream<'static, Result<Bytes, BodyError>> {
-    let state = (Some(told), Vec::new(), cluster, name);
-    let lines = stream::unfold(state, |(told, mut last, cluster, name)| async move {
-        let mut told = told?;
-        loop {
-            match told.frame().await {
-                Some(Ok(frame)) => {
-                    let Ok(data) = frame.into_data() else {
-                        continue;
-                    };
-                    keep_last(&mut last, &data);
-                    return Some((Ok(data), (Some(told), last, cluster, name)));
-                }
-                Some(Err(error)) => return Some((Err(error), (None, last, cluster, name))),
-                None => {
-                    let wanted = name.clone().or_else(|| imported(&last))?;
-                    imported(&last)?;
-                    let error = spread(&cluster, &wanted).await?;
-                    return Some((Ok(error), (None, last, cluster, name)));
-                }
+/// Passes the progress on but for its last line, copies what was imported, and tells of that: the last line is the ID,
+/// where clients look for it, but for a failure.
+fn then_spread(told: Body, cluster: Cluster, name: Option<String>) -> Body {
+    let (tell, lines) = mpsc::channel(LINES);
+    let mut work = JoinSet::new();
+    work.spawn(async move { pass_on(told, &cluster, name, &tell).await });
+    // The work ends with its reader.
+    let lines = stream::unfold((lines, work), |(mut lines, work)| async move {
+        let line = lines.recv().await?;
+        Some((line, (lines, work)))
+    });
+    body::stream(lines)
+}
+
+/// Does the work of [`then_spread`]; whoever hears nothing of it has left.
+async fn pass_on(mut told: Body, cluster: &Cluster, name: Option<String>, tell: &Tell) {
+    let mut held = Vec::new();
+    while let Some(frame) = told.frame().await {
+        match frame.map(Frame::into_data) {
+            Ok(Ok(data)) => {
+                let ready = all_but_last(&mut held, &data);
+                let _ = tell.send(Ok(ready)).await;
+            }
+            // No engine sends trailers.
+            Ok(Err(_)) => {}
+            Err(error) => {
+                let _ = tell.send(Ok(held.into())).await;
+                let _ = tell.send(Err(error)).await;
+                return;
             }
         }
-    });
-    lines.boxed()
+    }
+    let failure = match imported(&held) {
+        Some(id) => spread(cluster, &name.unwrap_or(id), tell).await,
+        None => None,
+    };
+    let _ = tell.send(Ok(held.into())).await;
+    if let Some(line) = failure {
+        let _ = tell.send(Ok(line)).await;
+    }
 }
 
-/// Keeps the end of the progress.
-fn keep_last(last: &mut Vec<u8>, data: &[u8]) {
-    last.extend_from_slice(data);
-    let over = last.len().saturating_sub(LAST_LINE);
-    last.drain(..over);
+/// Takes more of the progress, and returns all of it but the last line, which is held back unless it is long.
+fn all_but_last(held: &mut Vec<u8>, data: &[u8]) -> Bytes {
+    held.extend_from_slice(data);
+    let ended = held.trim_ascii_end().iter().rposition(|b| *b == b'\n');
+    let whole = ended.map_or(0, |at| at + 1);
+    let ready = match held.len() - whole > LAST_LINE {
+        true => held.len(),
+        false => whole,
+    };
+    held.drain(..ready).collect()
 }
 
 /// Returns the ID in the last line of an import that worked.
@@ -90,18 +116,23 @@ fn imported(told: &[u8]) -> Option<String> {
     last.status.starts_with("sha256:").then_some(last.status)
 }
 
-/// Copies an image to every node that lacks it; returns the line that tells of failures.
-async fn spread(cluster: &Cluster, image: &str) -> Option<Bytes> {
+/// Copies an image to every node that lacks it, with rows of progress; returns the line that tells of failures.
+async fn spread(cluster: &Cluster, image: &str, tell: &Tell) -> Option<Bytes> {
     let members = cluster.members();
     let wanted = Wanted::new(&members, image);
-    let copies = members
-        .healthy()
-        .filter_map(|(node, engine)| match wanted.on(node) {
-            Supply::Copy(source) => {
-                Some(async move { transfer::copy(cluster, engine, &source, &Arc::default()).await })
-            }
-            Supply::Here | Supply::Pull | Supply::Nowhere => None,
-        });
+    let copies = members.healthy().filter_map(|(node, engine)| {
+        let Supply::Copy(source) = wanted.on(node) else {
+            return None;
+        };
+        Some(async move {
+            let row = |bytes| {
+                let row = copying::row(&source.node, &node.name, bytes);
+                // The CLI prints a row without bytes also where it is to print nothing but the ID.
+                (bytes > 0).then(|| Ok([&row[..], b"\r\n"].concat().into()))
+            };
+            copying::copy(cluster, engine, &source, tell, row).await
+        })
+    });
     let copies: Vec<_> = copies.collect();
     let copied = stream::iter(copies).buffer_unordered(COPIES);
     let failed = copied.filter_map(|result| std::future::ready(result.err()));
@@ -120,15 +151,26 @@ mod tests {
 
     #[test]
     fn the_last_line_of_an_import_is_its_image() {
-        let mut told = Vec::new();
-        keep_last(&mut told, &[b' '; LAST_LINE]);
-        keep_last(
-            &mut told,
-            b"{\"status\":\"x\"}\r\n{\"status\":\"sha256:12\"}\r\n",
+        assert_eq!(
+            imported(b"{\"status\":\"sha256:12\"}\r\n").as_deref(),
+            Some("sha256:12")
         );
-        assert_eq!(told.len(), LAST_LINE);
-        assert_eq!(imported(&told).as_deref(), Some("sha256:12"));
         assert_eq!(imported(b"{\"error\":\"no\"}"), None);
         assert_eq!(imported(b""), None);
+    }
+
+    #[test]
+    fn the_last_line_waits_unless_it_is_long() {
+        let mut held = Vec::new();
+        for (came, goes_on) in [
+            (&b"{1}\r\n{2"[..], &b"{1}\r\n"[..]),
+            (b"}\r\n", b""),
+            (b"{3}\r\n", b"{2}\r\n"),
+            (&[b'x'; LAST_LINE + 1], b"{3}\r\n"),
+        ] {
+            let ready = all_but_last(&mut held, came);
+            assert!(ready.starts_with(goes_on), "{came:?}");
+        }
+        assert!(held.is_empty());
     }
 }

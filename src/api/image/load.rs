@@ -16,7 +16,7 @@ use super::fan_in::{self, FanIn};
 use super::pull::{Job, first_then_stream, heading, on_one};
 use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
-use crate::api::home;
+use crate::api::{home, warning};
 use crate::cluster;
 use crate::engine::Engine;
 use crate::net::body::{self, Body, BodyError};
@@ -38,13 +38,20 @@ pub(in crate::api) async fn load(mut call: Call) -> Answer {
         return Err(Error::Cluster(cluster::Error::NoHealthyNode));
     }
     let classic = call.api.cluster.manners().is_classic();
-    if targets.len() == 1 && !classic || !call.api.images_everywhere() {
+    let everywhere = call.api.images_everywhere();
+    let left_out = match everywhere {
+        true => warning::left_out(&members),
+        false => Vec::new(),
+    };
+    if targets.len() == 1 && !classic || !everywhere {
         let (_, engine) = home::choose(
             &call.api.cluster,
             &members,
             &std::collections::BTreeMap::new(),
         )?;
-        return on_one(call, &engine).await;
+        let mut answer = on_one(call, &engine).await?;
+        warning::of_left_out(&mut answer, &left_out);
+        return Ok(answer);
     }
     let (tell, told) = fan_in::queue();
     let mut work = JoinSet::new();
@@ -74,7 +81,8 @@ pub(in crate::api) async fn load(mut call: Call) -> Answer {
         true => ("import", heading(&call, "Importing")),
         false => ("load", heading(&call, "Loading")),
     };
-    first_then_stream(FanIn::new(verb, names).headed(heading), told, work).await
+    let fan_in = FanIn::new(verb, names).headed(heading);
+    first_then_stream(fan_in.without(left_out), told, work).await
 }
 
 /// A part of the archive on its way; `None` is its end.

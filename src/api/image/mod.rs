@@ -1,6 +1,7 @@
 //! Images.
 
 pub(super) mod change;
+mod copying;
 mod details;
 pub(super) mod fan_in;
 pub mod filter;

@@ -1,9 +1,5 @@
 //! Pulls on many nodes.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-
 use futures_util::stream::{self, StreamExt};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -12,15 +8,16 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::fan_in::{self, FanIn, Tell, Told};
-use super::{import, load};
+use super::{copying, import, load};
 use crate::api::afterwards;
 use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
 use crate::api::home;
 use crate::api::query::Query;
+use crate::api::warning::{self, LeftOut};
 use crate::cluster::stall::Heard;
 use crate::cluster::supply::{Supply, Wanted};
-use crate::cluster::{self, Cluster, transfer};
+use crate::cluster::{self, Cluster};
 use crate::engine::{self, Engine, Refresh};
 use crate::model::Manners;
 use crate::model::image::without_tag;
@@ -29,8 +26,6 @@ use crate::proxy::{forward, target};
 
 /// Pulls that run at once.
 const PULLS: usize = 8;
-/// How often a row tells how far a copy is.
-const COPY_ROWS: Duration = Duration::from_secs(1);
 /// The longest line of progress that is read.
 const LINE_LIMIT: usize = 4 << 20;
 /// The most bytes of an engine's error that are read.
@@ -52,6 +47,7 @@ pub(in crate::api) async fn create(call: Call) -> Answer {
         .healthy()
         .map(|(node, engine)| (node.name.clone(), engine.clone()))
         .collect();
+    let mut left_out = warning::left_out(&members);
     if !call.api.images_everywhere() {
         let (node, engine) = home::choose(
             &call.api.cluster,
@@ -59,14 +55,17 @@ pub(in crate::api) async fn create(call: Call) -> Answer {
             &std::collections::BTreeMap::new(),
         )?;
         targets = vec![(node.name.clone(), engine)];
+        left_out.clear();
     }
     match targets.as_slice() {
         [] => Err(Error::Cluster(cluster::Error::NoHealthyNode)),
         [(_, engine)] if !call.api.cluster.manners().is_classic() => {
             let engine = engine.clone();
-            on_one(call, &engine).await
+            let mut answer = on_one(call, &engine).await?;
+            warning::of_left_out(&mut answer, &left_out);
+            Ok(answer)
         }
-        _ => on_many(call, targets).await,
+        _ => on_many(call, targets, left_out).await,
     }
 }
 
@@ -84,7 +83,7 @@ pub(super) async fn on_one(call: Call, engine: &Engine) -> Answer {
 }
 
 /// Pulls on all targets and tells of all.
-async fn on_many(call: Call, targets: Vec<(String, Engine)>) -> Answer {
+async fn on_many(call: Call, targets: Vec<(String, Engine)>, left_out: Vec<LeftOut>) -> Answer {
     let (tell, told) = fan_in::queue();
     let job = |(number, (_, engine)): (usize, &(String, Engine))| Job {
         number,
@@ -103,8 +102,8 @@ async fn on_many(call: Call, targets: Vec<(String, Engine)>) -> Answer {
         wanted(&call.query),
     ));
     let names = targets.into_iter().map(|(name, _)| name).collect();
-    let heading = heading(&call, "Pulling");
-    first_then_stream(FanIn::new("pull", names).headed(heading), told, work).await
+    let fan_in = FanIn::new("pull", names).headed(heading(&call, "Pulling"));
+    first_then_stream(fan_in.without(left_out), told, work).await
 }
 
 /// Returns what classic put before the text of every row of its progress.
@@ -290,26 +289,15 @@ impl Job {
             Supply::Here => return Ok(()),
             Supply::Pull | Supply::Nowhere => return Err(error),
         };
-        let moved = Arc::default();
-        let copying = transfer::copy(cluster, &self.engine, &source, &moved);
-        tokio::pin!(copying);
-        loop {
-            let bytes = moved.load(Ordering::Relaxed);
-            let row = serde_json::json!({
-                "status": format!("Copying from {}", source.node),
-                "progressDetail": {"current": bytes},
-                "id": "",
-            });
-            let row = Told::Line(row.to_string().into());
-            let _ = self.tell.send((self.number, row)).await;
-            tokio::select! {
-                result = &mut copying => return result.map_err(|why| {
-                    tracing::warn!(node = node.name, %why, "image neither pulled nor copied");
-                    error
-                }),
-                () = tokio::time::sleep(COPY_ROWS) => {}
-            }
-        }
+        let row = |bytes| {
+            let row = copying::row(&source.node, "", bytes);
+            Some((self.number, Told::Line(row)))
+        };
+        let copied = copying::copy(cluster, &self.engine, &source, &self.tell, row).await;
+        copied.map_err(|why| {
+            tracing::warn!(node = node.name, %why, "image neither pulled nor copied");
+            error
+        })
     }
 }
 
@@ -336,7 +324,7 @@ pub(in crate::api) async fn first_then_stream(
             return Err(refusal);
         }
     }
-    let name = fan_in.name();
+    let (name, left_out) = (fan_in.name(), fan_in.left_out().to_vec());
     let state = (fan_in, told, work, early.into_iter(), false);
     let lines = stream::unfold(
         state,
@@ -368,5 +356,6 @@ pub(in crate::api) async fn first_then_stream(
     if let Some(name) = name {
         answer.headers_mut().insert(PLUGIN_NAME, name);
     }
+    warning::of_left_out(&mut answer, &left_out);
     Ok(answer)
 }
