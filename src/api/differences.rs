@@ -25,6 +25,19 @@ const BY_NATURE: &str = "
 - `since` replays what engines remember and what was made up since Flotilla started (the newest 4 MiB).
 ";
 
+/// What could be given, and is not.
+const NOT_BUILT: &str = "
+## Not built
+
+- A bridge network stays on its home node: it is not made again on others, and its containers go where it is. What is to
+  reach over nodes is an overlay; `flotilla overlay enable` makes that possible.
+- The header `X-Flotilla-Constraint` chooses the node of builds alone, since clients that have it in their settings send
+  it with everything. Containers, networks and volumes go by `constraint:` in their environment or labels, and
+  `node/name` says in any path on which node something is.
+- `docker swarm init --force-new-cluster` is refused while a node is in swarm mode, as without the flag. It is for a
+  cluster whose managers are lost: give it to one of them directly.
+";
+
 /// What is said of objects while some nodes do not answer.
 const AWAY: &str = "
 ## While a node does not answer
@@ -62,6 +75,7 @@ pub fn differences() -> String {
     }
     page.push_str(AWAY);
     page.push_str(BY_NATURE);
+    page.push_str(NOT_BUILT);
     page
 }
 
