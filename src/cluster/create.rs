@@ -95,6 +95,7 @@ pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
 async fn placed(cluster: &Cluster, create: Create, trace: &mut Trace) -> Result<Answer, Error> {
     let (mut last, mut retries) = (None, create.retries);
     let mut notes = create.spec.doubts.clone();
+    notes.extend(unkept(&create).map(str::to_owned));
     for round in 0..ROUNDS {
         let members = cluster.members();
         let best = round < BEST_ROUNDS;
@@ -153,6 +154,14 @@ async fn placed(cluster: &Cluster, create: Create, trace: &mut Trace) -> Result<
     Err(last.unwrap_or_else(|| {
         Error::Conflict("too many creates at once for the same room; try again".to_owned())
     }))
+}
+
+/// Says, in the log too because classic's answers have no warnings, which wish is accepted and not fulfilled.
+fn unkept(create: &Create) -> Option<&'static str> {
+    let why = create.spec.request.wishes.unkept()?;
+    let name = create.spec.request.name.as_deref();
+    tracing::warn!(name, why, "a wish is not fulfilled");
+    Some(why)
 }
 
 /// Says which soft wishes the node of a container does not meet; classic said nothing.

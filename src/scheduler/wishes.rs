@@ -70,6 +70,9 @@ const KINDS: [Kind; 8] = [
 ];
 /// Wishes as they were written, in the order of their kinds.
 type Lists = [Vec<String>; KINDS.len()];
+/// Says that a policy is kept and not followed.
+const NOT_MOVED: &str = "reschedule:on-node-failure is kept on the container, but when its node fails nothing moves it: \
+                         rescheduling is not built yet";
 /// The most wishes of one request.
 const LIMIT: usize = 256;
 
@@ -92,6 +95,13 @@ pub struct Wishes {
     pub devices: Vec<Wanted>,
     /// What to do when the node dies: `off` or `on-node-failure`.
     pub reschedule: Option<String>,
+}
+
+impl Wishes {
+    /// Returns the sentence for the user whose wish is understood and not fulfilled.
+    pub fn unkept(&self) -> Option<&'static str> {
+        (self.reschedule.as_deref() == Some("on-node-failure")).then_some(NOT_MOVED)
+    }
 }
 
 /// Wishes, and what is left when they are taken out.
@@ -326,6 +336,25 @@ mod tests {
             extract(&many, &BTreeMap::new()).unwrap_err(),
             BadWish::TooMany
         );
+    }
+
+    #[test]
+    fn a_container_that_nothing_would_move_says_so() {
+        let told = |env: &[&str], label: Option<&str>| {
+            let label = label.map(|list| {
+                (
+                    "com.docker.swarm.reschedule-policies".to_owned(),
+                    list.to_owned(),
+                )
+            });
+            let labels = label.into_iter().collect();
+            let found = extract(&strings(env), &labels).unwrap();
+            found.wishes.unkept().is_some()
+        };
+        assert!(told(&["reschedule:on-node-failure"], None));
+        assert!(told(&[], Some("[\"on-node-failure\"]")));
+        assert!(!told(&["reschedule:off"], None));
+        assert!(!told(&[], None));
     }
 
     #[test]

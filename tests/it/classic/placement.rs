@@ -93,6 +93,17 @@ fn soft_wishes_count_together_and_the_whitelist_has_no_operator() {
 }
 
 #[test]
+fn only_the_log_says_that_nothing_moves_a_container() {
+    let classic = Classic::start(&Spec::mixed());
+    let wish = json!({"Env": ["reschedule:on-node-failure"]});
+    let created = classic.caller.create("moves", &wish).expect(201);
+    let keys = created.json().as_object().unwrap().clone();
+    assert_eq!(keys.keys().collect::<Vec<_>>(), ["Id"], "{keys:?}");
+    let log = classic.flotilla.log();
+    assert!(log.contains("rescheduling is not built yet"), "{log}");
+}
+
+#[test]
 fn an_identity_that_the_client_brings_is_kept() {
     let classic = Classic::start(&Spec::mixed());
     let create = |name: &str| {

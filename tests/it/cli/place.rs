@@ -81,6 +81,30 @@ fn a_wish_that_no_node_meets_says_why() {
 }
 
 #[test]
+fn a_wish_to_be_moved_from_a_lost_node_warns_that_nothing_moves() {
+    let stage = Stage::set("placemoves");
+    let label = "com.docker.swarm.reschedule-policies=[\"on-node-failure\"]";
+    let told = "WARNING: reschedule:on-node-failure is kept on the container, but when its node fails nothing moves \
+                it: rescheduling is not built yet\n";
+    for cli in BOTH {
+        for (number, (asked, err)) in [
+            (["-e", "reschedule:on-node-failure"], told),
+            (["-l", label], told),
+            (["-e", "reschedule:off"], ""),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let name = stage.name(&format!("{cli:?}-{number}"));
+            let create = ["create", "--name", &name];
+            let args = [&create[..], &asked, &["busybox"]].concat();
+            let seen = ran(stage.docker(cli).args(args), b"");
+            assert_eq!((seen.code, seen.err.as_str()), (Some(0), err), "{asked:?}");
+        }
+    }
+}
+
+#[test]
 fn a_wish_that_cannot_be_read_is_the_users_fault() {
     let stage = Stage::set("placebad");
     for cli in BOTH {
