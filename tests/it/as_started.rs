@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::support::caller::{Caller, names_on};
 use crate::support::clients::Clients;
-use crate::support::flotilla::Flotilla;
+use crate::support::flotilla::{Flotilla, PATIENT};
 use crate::support::lab::{Lab, Release, Spec, eventually, output};
 
 /// How long anything here may take to show.
@@ -76,7 +76,7 @@ fn engines_on_this_machine_are_reached_by_their_sockets() {
 
 #[test]
 fn binpack_fills_one_node_first() {
-    let (lab, _flotilla, caller) = started(&["--strategy", "binpack"]);
+    let (lab, flotilla, caller) = started(&[&["--strategy", "binpack"][..], &PATIENT].concat());
     assert_eq!(row(&caller, "Strategy"), "binpack");
     let small = json!({"HostConfig": {"Memory": 64 << 20}});
     for _ in 0..6 {
@@ -84,7 +84,7 @@ fn binpack_fills_one_node_first() {
     }
     let mut counts = counts(&lab);
     counts.sort_unstable();
-    assert_eq!(counts, [0, 0, 6]);
+    assert_eq!(counts, [0, 0, 6], "{}", flotilla.system_status());
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(crate) struct Scene {
 impl Scene {
     pub(crate) fn start(spec: &Spec) -> Self {
         let lab = Lab::start(spec).unwrap();
-        let flotilla = Flotilla::before(&lab);
+        let flotilla = Flotilla::patient(&lab);
         let caller = Caller::new(flotilla.addr());
         Self {
             lab,
@@ -85,7 +85,7 @@ fn an_image_made_on_one_node_runs_on_all() {
         let mut nodes: Vec<_> = (0..3).map(|_| scene.run(image)).collect();
         nodes.sort();
         let expected = ["node0", "node1", "node2"].map(|node| (node.to_owned(), maker.to_owned()));
-        assert_eq!(nodes, expected);
+        assert_eq!(nodes, expected, "{}", scene.flotilla.system_status());
         let ids: Vec<_> = scene
             .lab
             .engines()
@@ -114,7 +114,7 @@ fn a_tag_that_moved_means_its_newest_image_on_all_nodes() {
     let mut runs: Vec<_> = (0..3).map(|_| scene.run("app")).collect();
     runs.sort();
     let expected = ["node0", "node1", "node2"].map(|n| (n.to_owned(), "second".to_owned()));
-    assert_eq!(runs, expected);
+    assert_eq!(runs, expected, "{}", scene.flotilla.system_status());
     let inspected = scene
         .docker(&["image", "inspect", "-f", "{{.Id}}", "app"])
         .unwrap();

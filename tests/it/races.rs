@@ -136,12 +136,13 @@ fn a_create_and_a_rename_do_not_share_a_name() {
 
 #[test]
 fn creates_at_once_spread_evenly() {
-    let (lab, flotilla) = start();
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::patient(&lab);
     let caller = Caller::new(flotilla.addr());
     for answer in at_once(30, |_| caller.create("", &json!({}))) {
         answer.expect(201);
     }
-    assert_eq!(counts(&lab), [10, 10, 10]);
+    assert_eq!(counts(&lab), [10, 10, 10], "{}", flotilla.system_status());
 }
 
 /// Returns the engines that have a volume, by name.

@@ -10,7 +10,7 @@ use crate::support::lab::{Lab, Spec, output};
 /// label `app` on node0, and one called `anchor` on node2.
 struct Ground {
     lab: Lab,
-    _flotilla: Flotilla,
+    flotilla: Flotilla,
     caller: Caller,
 }
 
@@ -22,7 +22,7 @@ impl Ground {
         let lab = Lab::start(&spec).unwrap();
         let tag = ["tag", "busybox", "only:here"];
         output(lab.engine("node1").docker().args(tag)).unwrap();
-        let flotilla = Flotilla::before(&lab);
+        let flotilla = Flotilla::patient(&lab);
         let caller = Caller::new(flotilla.addr());
         caller.create("anchor", &on("node2")).expect(201);
         let mut shop = on("node0");
@@ -30,7 +30,7 @@ impl Ground {
         caller.create("shop", &shop).expect(201);
         Self {
             lab,
-            _flotilla: flotilla,
+            flotilla,
             caller,
         }
     }
@@ -92,7 +92,8 @@ fn wishes_that_are_met_choose_the_node() {
             "node2",
         ),
     ] {
-        assert_eq!(ground.lands(&wishes), node, "{wishes}");
+        let status = || ground.flotilla.system_status();
+        assert_eq!(ground.lands(&wishes), node, "{wishes}\n{}", status());
     }
 }
 
@@ -115,7 +116,8 @@ fn soft_wishes_choose_among_those_that_can_and_never_refuse() {
         ),
         (label("constraints", &["zone==~b"]), "node1"),
     ] {
-        assert_eq!(ground.lands(&wishes), node, "{wishes}");
+        let status = || ground.flotilla.system_status();
+        assert_eq!(ground.lands(&wishes), node, "{wishes}\n{}", status());
     }
     for wishes in [
         env(&["constraint:zone==~nowhere"]),

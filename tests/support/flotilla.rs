@@ -14,6 +14,9 @@ use super::lab::{Lab, eventually};
 /// How long it may take on a busy machine to listen, and to have found its nodes well.
 const SOON: Duration = Duration::from_secs(60);
 
+/// Flags for tests of where containers go exactly: an engine that once answers late is passed over for a while.
+pub(crate) const PATIENT: [&str; 2] = ["--engine-timeout", "10s"];
+
 /// One running `flotilla manage`; it ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Flotilla {
@@ -26,6 +29,13 @@ impl Flotilla {
     /// Starts it before all engines of `lab` on a free port of loopback and waits until all of them are healthy.
     pub(crate) fn before(lab: &Lab) -> Self {
         let flotilla = Self::start(lab.folder(), &[], &lab.addresses());
+        flotilla.wait_for_nodes(lab.engines().len());
+        flotilla
+    }
+
+    /// Does the same, and gives engines so much time that none is avoided because this machine is busy.
+    pub(crate) fn patient(lab: &Lab) -> Self {
+        let flotilla = Self::start(lab.folder(), &PATIENT, &lab.addresses());
         flotilla.wait_for_nodes(lab.engines().len());
         flotilla
     }
@@ -82,6 +92,14 @@ impl Flotilla {
             }
         })
         .unwrap();
+    }
+
+    /// Returns the rows of `docker info` about the nodes, for a test that fails because one was not well.
+    pub(crate) fn system_status(&self) -> String {
+        let info = self.get("/info").unwrap_or_default();
+        let info: serde_json::Value = serde_json::from_str(&info).unwrap_or_default();
+        let rows = info["SystemStatus"].as_array().into_iter().flatten();
+        rows.map(|row| format!("{row}\n")).collect()
     }
 
     /// Returns `127.0.0.1:PORT`.
