@@ -15,7 +15,7 @@ use crate::net::addr::Addr;
 /// How long a file must stay as it was read to be believed: who truncates and then writes is not seen half way.
 const SETTLE: Duration = Duration::from_millis(100);
 /// How long an empty one must: it takes every node away.
-const SETTLE_EMPTY: Duration = Duration::from_secs(1);
+const SETTLE_EMPTY: Duration = Duration::from_secs(2);
 /// Readings of a file that changes all the time, of which the last is believed.
 const READINGS: usize = 20;
 
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(shown(&receiver.borrow_and_update()), "a:1 b:2");
         // As shells do it, slowly: truncated first, written later.
         std::fs::write(&path, "").unwrap();
-        tokio::time::sleep(SETTLE * 4).await;
+        tokio::time::sleep(SETTLE * 2).await;
         std::fs::write(&path, "c:3\n").unwrap();
         tokio::time::timeout(Duration::from_secs(10), receiver.changed())
             .await

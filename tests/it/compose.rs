@@ -122,8 +122,9 @@ fn the_published_port_answers_where_docker_says_it_does() {
     run(&["up", "-d"]);
     let address = run(&["port", "web", "80"]);
     let url = format!("http://{}/", address.trim());
-    let page =
-        output(Command::new("curl").args(["-sS", "--retry", "3", "--retry-connrefused", &url]));
+    // The server may not listen yet, and a port that is mapped takes connections before it does.
+    let patience = "-sS --retry 30 --retry-delay 1 --retry-all-errors";
+    let page = output(Command::new("curl").args(patience.split(' ')).arg(&url));
     assert_eq!(page.unwrap(), "served", "{url}");
 }
 
