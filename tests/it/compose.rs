@@ -151,6 +151,7 @@ fn a_second_up_says_that_all_is_running() {
 
 #[test]
 fn a_service_that_changed_takes_its_own_port_and_room() {
+    needs!("plugins");
     let lab = Lab::start(&Spec::mixed()).unwrap();
     let flotilla = Flotilla::before(&lab);
     let folder = lab.folder().join("change");

@@ -40,7 +40,7 @@ fn a_pull_ends_although_an_engine_hangs_in_its_middle() {
     big_image(maker, &image, 96);
     output(maker.docker().args(["push", &image])).unwrap();
     output(maker.docker().args(["rmi", &image])).unwrap();
-    let mut docker = flotilla.clients(&lab).docker_28().unwrap();
+    let mut docker = flotilla.clients(&lab).docker();
     let mut pull = docker
         .args(["pull", &image])
         .stdout(Stdio::piped())
@@ -76,7 +76,7 @@ fn a_load_ends_although_an_engine_hangs_in_its_middle() {
     output(maker.docker().args(["save", "big:1", "-o"]).arg(&archive)).unwrap();
     output(maker.docker().args(["rmi", "big:1"])).unwrap();
     let archive = std::fs::read(archive).unwrap();
-    let mut docker = flotilla.clients(&lab).docker_28().unwrap();
+    let mut docker = flotilla.clients(&lab).docker();
     let mut load = docker
         .arg("load")
         .stdin(Stdio::piped())

@@ -1,5 +1,6 @@
 //! What only newer engines have passes through: all engines here are of 28.5.
 
+use crate::support::clients::needs;
 use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Lab, Release, Spec, output, skip};
 
@@ -11,6 +12,7 @@ fn start() -> (Lab, Flotilla) {
 
 #[test]
 fn a_networks_families_of_addresses_are_what_was_asked_for() {
+    needs!("cli-28");
     let (lab, flotilla) = start();
     if let Some(why) = lab.skipped() {
         skip(why);
@@ -26,6 +28,7 @@ fn a_networks_families_of_addresses_are_what_was_asked_for() {
 
 #[test]
 fn an_image_that_is_mounted_is_brought_along() {
+    needs!("cli-28");
     let (lab, flotilla) = start();
     if let Some(why) = lab.skipped() {
         skip(why);

@@ -42,7 +42,7 @@ impl Scene {
 
     /// Runs the docker CLI through Flotilla.
     fn docker(&self, args: &[&str]) -> Result<String, String> {
-        let mut docker = self.flotilla.clients(&self.lab).docker_28().unwrap();
+        let mut docker = self.flotilla.clients(&self.lab).docker();
         docker.env("DOCKER_CONFIG", self.config.path());
         output(docker.args(args)).map_err(|e| e.to_string())
     }

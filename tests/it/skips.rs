@@ -10,6 +10,8 @@ fn a_test_without_its_client_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("skipped");
     let missing = [
+        "compose::a_service_that_changed_takes_its_own_port_and_room",
+        "newer::an_image_that_is_mounted_is_brought_along",
         "sdk::docker_py_runs_execs_and_moves_archives",
         "suites::docker_pys_tests_of_calls_pass_here_as_on_one_engine",
     ];
@@ -18,6 +20,7 @@ fn a_test_without_its_client_is_told() {
         // Nothing is installed there.
         run.args(["--exact", test])
             .env("FLOTILLA_LAB_CACHE", folder.path())
+            .env("PATH", folder.path())
             .env("FLOTILLA_SKIPPED", &file);
         output(run.stdin(Stdio::null())).unwrap();
     }
@@ -33,8 +36,8 @@ fn a_test_without_its_client_is_told() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/skipped.sh");
     let shown = output(Command::new(script).arg(&file)).unwrap();
     let lines: Vec<&str> = shown.lines().collect();
-    assert_eq!(lines.len(), 3, "{shown}");
-    assert_eq!(lines[0], "== 2 skipped");
+    assert_eq!(lines.len(), 5, "{shown}");
+    assert_eq!(lines[0], "== 4 skipped");
     assert!(lines[1].starts_with(missing[0]), "{shown}");
     fs::write(&file, "").unwrap();
     let shown = output(Command::new(script).arg(&file)).unwrap();

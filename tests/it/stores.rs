@@ -202,6 +202,7 @@ fn an_image_is_told_of_by_the_id_of_a_store_that_does_not_answer() {
 
 #[test]
 fn an_image_is_mounted_by_an_id_that_only_the_other_store_has() {
+    needs!("cli-28");
     let scene = scene();
     if let Some(why) = scene.lab.skipped() {
         println!("no image can be mounted: {why}");

@@ -39,7 +39,7 @@ impl Cluster {
     }
 
     fn docker(&self, args: &[&str]) -> Result<String, String> {
-        let mut docker = self.flotilla.clients(&self.lab).docker_28().unwrap();
+        let mut docker = self.flotilla.clients(&self.lab).docker();
         output(docker.args(args)).map_err(|e| e.to_string())
     }
 
@@ -376,7 +376,7 @@ fn until_sealed(cluster: &Cluster, name: &str) {
 fn unlock(cluster: &Cluster, key: &str) -> Result<String, String> {
     let file = cluster.lab.folder().join("unlock-key");
     fs::write(&file, key).unwrap();
-    let mut docker = cluster.flotilla.clients(&cluster.lab).docker_28().unwrap();
+    let mut docker = cluster.flotilla.clients(&cluster.lab).docker();
     docker.stdin(fs::File::open(file).unwrap());
     let told = docker.args(["swarm", "unlock"]).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -127,9 +127,15 @@ pub(crate) fn patiently(command: &str) -> String {
     format!("n=0; until {command} 2>/dev/null; do {try_again}; done")
 }
 
-/// Says why tests that need an optional part (`plugins`, `compose-1`, `python`, `node`) have nothing to do; `None` when it is there.
+/// Says why tests that need an optional part (`cli-28`, `plugins`, `compose-1`, `python`, `node`) have nothing to do;
+/// `None` when it is there.
 pub(crate) fn lacks(part: &str) -> Option<String> {
-    (!Cache::locate().has_part(part)).then(|| missing(part))
+    let cache = Cache::locate();
+    // It may be the one on `PATH`, and plugins are nothing without it.
+    if matches!(part, "cli-28" | "plugins") && cache.cli_28().is_none() {
+        return Some(missing("the docker CLI 28"));
+    }
+    (part != "cli-28" && !cache.has_part(part)).then(|| missing(part))
 }
 
 /// Ends a test whose optional parts are not installed, and tells which one.

@@ -34,7 +34,7 @@ impl Classic {
 
     /// Runs the docker CLI through Flotilla.
     fn docker(&self, args: &[&str]) -> Result<String, String> {
-        let mut docker = self.flotilla.clients(&self.lab).docker_28().unwrap();
+        let mut docker = self.flotilla.clients(&self.lab).docker();
         let printed = output(docker.args(args)).map_err(|e| e.to_string())?;
         Ok(printed.trim().to_owned())
     }
