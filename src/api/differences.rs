@@ -16,6 +16,8 @@ const BY_NATURE: &str = "
 - Two images of one name, built or imported on two nodes, are two; the one that the name came to last is meant.
 - `docker info` counts the images of each node, so that one that three nodes have counts three times.
 - `docker swarm init` makes one cluster of all nodes, and `docker node ls` shows them all.
+- What Flotilla refuses without asking an engine, it refuses with the status and in the words of 28.5, whatever its engines
+  are.
 - An import takes place on one node, since each engine would give the image another ID.
 - An engine remembers its last 256 events, and until it restarts. When the stream from it breaks, what happened meanwhile
   is read from its memory. Of a gap that is longer, what lists show is made up and marked `flotilla.synthetic=true`: a

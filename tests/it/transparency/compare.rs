@@ -58,11 +58,36 @@ pub(super) fn compare(
         return Ok(());
     }
     equal("headers", &headers(&direct.head), &headers(&through.head))?;
+    if row.method == "HEAD" {
+        // Of the body that is not sent (wire rule W17); names are equally long on both sides.
+        let length = |answer: &Answer| answer.head.header("content-length").map(str::to_owned);
+        equal("length", &length(direct), &length(through))?;
+    }
     match same {
         Same::Text => equal("body", &masked(direct), &masked(through)),
         Same::Adds => adds(direct, through),
         Same::Shape => equal("shape", &shape(&direct.json()), &shape(&through.json())),
         Same::Head | Same::Status => Ok(()),
+    }
+}
+
+/// Checks an answer that Flotilla gives as 28.5 does, whatever its engines say: its status, and the form of a refusal.
+///
+/// # Errors
+/// What is wrong, in one text.
+pub(super) fn own(row: &Row, through: &Answer) -> Result<(), String> {
+    equal("own status", &row.status[0], &through.status())
+        .map_err(|e| format!("{e}: {}", through.text()))?;
+    if through.status() < 400 {
+        return Ok(());
+    }
+    let kind = through.head.header("content-type");
+    equal("own type", &Some("application/json"), &kind)?;
+    let told: Value = serde_json::from_slice(&through.body).map_err(|e| e.to_string())?;
+    let fields = told.as_object().map_or(0, serde_json::Map::len);
+    match fields == 1 && told["message"].is_string() {
+        true => Ok(()),
+        false => Err(format!("no refusal: {told}")),
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) enum Same {
 /// and `{now}` for the times when the side began and when the row is called.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
-    /// The status that both must give; two when releases differ.
+    /// The status that both must give; two when releases differ, that of 28.5 first.
     pub(super) status: &'static [u16],
     /// The method.
     pub(super) method: &'static str,
@@ -35,7 +35,8 @@ pub(super) struct Row {
     pub(super) keep: bool,
     /// The first API version in which the row holds.
     pub(super) since: u16,
-    /// Whether Flotilla answers as 28.5 does where 20.10 had other words.
+    /// Whether Flotilla answers by itself, as 28.5 does, where 20.10 has other words; before that its answer alone is
+    /// looked at.
     pub(super) modern: bool,
     /// How the answers compare before several engines, where that is otherwise, and why.
     pub(super) many: Option<(Same, &'static str)>,
