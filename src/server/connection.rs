@@ -161,3 +161,13 @@ fn joined(first: Bytes, second: &BytesMut) -> Bytes {
     all.extend_from_slice(second);
     all.freeze()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_may_be_silent_for_as_long_as_before_an_engine() {
+        assert!(IDLE >= Duration::from_secs(5 * 60));
+    }
+}

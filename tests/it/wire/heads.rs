@@ -261,7 +261,18 @@ fn w17_answers_that_have_no_body_send_none() {
         if path == archive {
             assert!(answer.head.header("X-Docker-Container-Path-Stat").is_some());
         }
+        if (method, path) == ("HEAD", "/_ping") {
+            assert_eq!(answer.head.header("content-length"), Some("0"));
+        }
     }
+    // Of a refusal, whose body is as long as a GET would say.
+    let gone = "/containers/w17-none/archive?path=/";
+    wire.request("HEAD", gone, &[], b"");
+    let head = wire.answer("HEAD").head;
+    let full = call(flotilla.addr(), "GET", gone);
+    assert_eq!((head.status, full.status()), (404, 404));
+    let length = full.body.len().to_string();
+    assert_eq!(head.header("content-length"), Some(length.as_str()));
 }
 
 #[test]

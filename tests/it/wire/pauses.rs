@@ -38,6 +38,50 @@ fn counted(flotilla: &Flotilla, container: &Container<'_>) -> String {
     String::from_utf8_lossy(frame.get(8..).unwrap_or_default()).into_owned()
 }
 
+/// Connections on which nothing moves for a while, since nothing happens.
+struct Idle<'a> {
+    container: Container<'a>,
+    kept: Wire,
+    events: Wire,
+    wait: Wire,
+}
+
+impl<'a> Idle<'a> {
+    fn open(flotilla: &'a Flotilla) -> Self {
+        let container = Container::run(flotilla, "w12-idle", "exec sleep 600", "");
+        let connect = || Wire::connect(flotilla.addr()).with_patience(PATIENCE);
+        let (mut kept, mut events, mut wait) = (connect(), connect(), connect());
+        kept.request("GET", "/_ping", &[], b"");
+        assert_eq!(kept.answer("GET").status(), 200);
+        let filters = format!(r#"{{"container":["{}"]}}"#, container.name);
+        events.request("GET", &format!("/events?filters={filters}"), &[], b"");
+        assert_eq!(events.head().status, 200);
+        wait.request("POST", &container.path("wait"), &[], b"");
+        assert_eq!(wait.head().status, 200);
+        Self {
+            container,
+            kept,
+            events,
+            wait,
+        }
+    }
+
+    /// Checks that all three have lived, by what is told of the container's end.
+    fn are_used(mut self) {
+        assert!(self.events.is_silent_for(Duration::from_millis(1)));
+        assert!(self.wait.is_silent_for(Duration::from_millis(1)));
+        let kill = self.container.path("kill");
+        self.kept.request("POST", &kill, &[], b"");
+        assert_eq!(self.kept.answer("POST").status(), 204);
+        let told = self.events.chunk().unwrap();
+        let told = String::from_utf8(told).unwrap();
+        assert!(told.contains(&self.container.name), "{told}");
+        let ended = self.wait.chunk().unwrap();
+        let ended = String::from_utf8(ended).unwrap();
+        assert!(ended.contains(r#""StatusCode":137"#), "{ended}");
+    }
+}
+
 #[test]
 fn w12_an_end_that_does_not_read_for_a_while_loses_nothing() {
     let flotilla = flotilla();
@@ -48,6 +92,7 @@ fn w12_an_end_that_does_not_read_for_a_while_loses_nothing() {
     let writer = Container::run(&flotilla, "w12-logs", &script, "");
     let ended = call_json(flotilla.addr(), "POST", &writer.path("wait"), "").json();
     assert_eq!(ended["StatusCode"], 0);
+    let idle = Idle::open(&flotilla);
     thread::scope(|scope| {
         let count = scope.spawn(|| counted(&flotilla, &container));
         let mut logs = Wire::connect(flotilla.addr()).with_patience(PATIENCE);
@@ -55,6 +100,7 @@ fn w12_an_end_that_does_not_read_for_a_while_loses_nothing() {
         logs.request("GET", &path, &[], b"");
         let head = logs.head();
         thread::sleep(PAUSE);
+        idle.are_used();
         let body = logs.body("GET", &head);
         assert_eq!(body.len(), lines * (8 + 1000));
         assert_eq!(count.join().unwrap().trim(), (16 << 20).to_string());

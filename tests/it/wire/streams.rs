@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Container, flotilla};
 use crate::support::flotilla::Flotilla;
 use crate::support::http::{Head, Wire, call, call_json};
-use crate::support::lab::eventually;
+use crate::support::lab::{Lab, eventually};
 
 /// The headers with which clients ask for a raw stream.
 const UPGRADE: [&str; 2] = ["Connection: Upgrade", "Upgrade: tcp"];
@@ -228,6 +228,7 @@ pub(super) fn connections(flotilla: &Flotilla) -> usize {
 fn w10_a_client_that_goes_ends_its_calls_at_the_engine() {
     let flotilla = flotilla();
     let container = Container::run(&flotilla, "w10", "exec sleep 600", "");
+    let before = connections(&flotilla);
     for (method, endpoint) in [
         ("GET", "logs?follow=1&stdout=1"),
         ("POST", "wait"),
@@ -245,10 +246,11 @@ fn w10_a_client_that_goes_ends_its_calls_at_the_engine() {
         let wires = open();
         assert!(connections(&flotilla) >= 40, "{endpoint}");
         drop(wires);
-        // What is left follows events, or waits for the next request.
-        eventually(Duration::from_secs(60), || match connections(&flotilla) {
-            left if left < 20 => Ok(()),
-            left => Err(format!("{endpoint}: {left} are left")),
+        // What is left follows events, or looks at an engine.
+        let own = 2 * Lab::shared().unwrap().engines().len();
+        eventually(Duration::from_secs(120), || match connections(&flotilla) {
+            left if left <= before + own => Ok(()),
+            left => Err(format!("{endpoint}: {left} are left, {before} before")),
         })
         .unwrap();
     }
