@@ -21,7 +21,7 @@ const MINORS: std::ops::RangeInclusive<u16> = 24..=crate::api::API_NEWEST;
 /// The first value that is wrong.
 pub(super) fn config(global: &Global, manage: &Manage) -> Result<Config, Error> {
     let discovery_url = manage.discovery.url("manage", "manage")?;
-    manage.unbuilt.check()?;
+    manage.unbuilt.check(&discovery_url)?;
     if manage.placement.cluster_driver != "swarm" {
         let driver = &manage.placement.cluster_driver;
         return Err(Error::Named(format!("unsupported cluster \"{driver}\"")));
@@ -132,7 +132,7 @@ impl Discovery {
 
 impl Unbuilt {
     /// Refuses what is not there, after the checks that classic makes.
-    fn check(&self) -> Result<(), Error> {
+    fn check(&self, discovery_url: &str) -> Result<(), Error> {
         positive("--replication-ttl", &self.replication_ttl)?;
         match (self.replication, self.advertise.as_deref()) {
             (false, _) => Ok(()),
@@ -141,7 +141,12 @@ impl Unbuilt {
             )),
             (true, Some(advertise)) => {
                 advertisable(advertise)?;
-                Err(Error::NotBuilt("--replication"))
+                Err(match discovery::elects(discovery_url)? {
+                    true => Error::NotBuilt("--replication"),
+                    false => Error::Value(
+                        "Leader election is only supported with consul, etcd and zookeeper discovery.",
+                    ),
+                })
             }
         }
     }

@@ -215,6 +215,18 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "a:1 --replication --advertise h:1",
+        "Leader election is only supported with consul, etcd and zookeeper discovery.",
+    ),
+    (
+        "file:///engines --replication --advertise h:1",
+        "Leader election is only supported with consul, etcd and zookeeper discovery.",
+    ),
+    (
+        "gopher://x --replication --advertise h:1",
+        "discovery service not supported",
+    ),
+    (
+        "etcd://h --replication --advertise h:1",
         "--replication is not built yet",
     ),
     (

@@ -134,6 +134,18 @@ pub fn open(url: &str, options: &Options) -> Result<Box<dyn Discovery>, Error> {
     open.ok_or(Error::NotBuilt(name))?(rest, options)
 }
 
+/// Tells whether managers can elect a leader through the store that a discovery URL names.
+///
+/// # Errors
+/// The scheme is unknown.
+pub fn elects(url: &str) -> Result<bool, Error> {
+    let (scheme, _) = split(url);
+    match SCHEMES.iter().any(|(name, _)| *name == scheme) {
+        true => Ok(matches!(scheme, "consul" | "etcd" | "zk")),
+        false => Err(Error::Unsupported),
+    }
+}
+
 /// Returns the first set that a back end reports; used by `flotilla list`.
 ///
 /// # Errors
