@@ -89,9 +89,27 @@ fn clients_of_1_52_choose_the_form_of_events() {
     }
 }
 
+/// Filters of what [`keep_busy`] does, and whether they find any of it.
+const FILTERS: &[(&str, bool)] = &[
+    (r#"{"network":["busy"]}"#, true),
+    (r#"{"network":["bridge"]}"#, true),
+    (r#"{"network":["nothing"]}"#, false),
+    (r#"{"volume":["busy"]}"#, true),
+    (r#"{"volume":["nothing"]}"#, false),
+    (r#"{"scope":["local"]}"#, true),
+    (r#"{"scope":["swarm"]}"#, false),
+    (r#"{"scope":["swarm","local"],"type":["volume"]}"#, true),
+    (r#"{"label":["kind"]}"#, true),
+    (r#"{"label":["kind=busy"]}"#, true),
+    (r#"{"label":["kind=other"]}"#, false),
+    (r#"{"label":["kind","none"]}"#, false),
+    (r#"{"network":["busy"],"event":["create"]}"#, true),
+];
+
 /// Does on an engine what makes events of most kinds.
 fn keep_busy(engine: &Caller) {
-    let id = engine.create("busy", &json!({})).expect(201).id();
+    let labels = json!({"Labels": {"kind": "busy"}});
+    let id = engine.create("busy", &labels).expect(201).id();
     let container = format!("/containers/{id}");
     engine.post(&format!("{container}/start")).expect(204);
     engine.post(&format!("{container}/pause")).expect(204);
@@ -156,6 +174,19 @@ fn a_client_is_told_what_the_engine_tells_its_version() {
             let is_create = |e: &Value| e["Type"] == "image" && e["Action"] == "create";
             let creates = told.unwrap().iter().any(is_create);
             assert_eq!(creates, *version >= 46, "1.{version} on {node}");
+            for (filters, finds) in FILTERS {
+                let until = now();
+                let replay = |addr: &str| {
+                    let range = format!("since={since}&until={until}");
+                    past(
+                        addr,
+                        &format!("/v1.{version}/events?{range}&filters={filters}"),
+                    )
+                };
+                let told = replay(&engine);
+                assert_eq!(replay(flotilla.addr()), told, "1.{version} {filters}");
+                assert_eq!(!told.is_empty(), *finds, "1.{version} {filters}: {told:?}");
+            }
         }
     }
 }

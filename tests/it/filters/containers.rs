@@ -121,4 +121,5 @@ fn every_filter_of_containers_finds_what_engines_find() {
     .unwrap();
     lab.engines().iter().for_each(settle);
     LIST.check(&lab, ROWS);
+    LIST.check_ids(&lab, "container inspect", "well");
 }

@@ -55,22 +55,46 @@ impl List {
         for (filters, found) in rows {
             let mut all = BTreeSet::new();
             for engine in lab.engines() {
-                let mut filters = filters_on(filters, engine);
-                let direct = self.names(&engine.address(), self.direct, &filters);
-                filters["node"] = json!([engine.name()]);
-                let ours = self.names(flotilla.addr(), self.path, &filters);
-                assert_eq!(ours, direct, "{filters}: Flotilla, then {}", engine.name());
-                assert_eq!(
-                    shown(&ours, engine),
-                    self.wanted(found, engine),
-                    "{filters}"
-                );
-                all.extend(ours);
+                let filters = filters_on(filters, engine);
+                all.extend(self.check_on(engine, &flotilla, filters, found));
             }
             if !filters.contains("NODE") {
                 let filters: Value = serde_json::from_str(filters).unwrap();
                 let ours = self.names(flotilla.addr(), self.path, &filters);
                 assert_eq!(ours, all, "{filters}: on all nodes");
+            }
+        }
+    }
+
+    /// Does the same for one row on one node, and returns what is found there.
+    fn check_on(
+        &self,
+        engine: &Engine,
+        flotilla: &Flotilla,
+        mut filters: Value,
+        found: &str,
+    ) -> BTreeSet<String> {
+        let direct = self.names(&engine.address(), self.direct, &filters);
+        filters["node"] = json!([engine.name()]);
+        let ours = self.names(flotilla.addr(), self.path, &filters);
+        assert_eq!(ours, direct, "{filters}: Flotilla, then {}", engine.name());
+        let wanted = self.wanted(found, engine);
+        assert_eq!(shown(&ours, engine), wanted, "{filters}");
+        ours
+    }
+
+    /// Checks filters by parts of an object's ID, which no row can know beforehand: `object` is found by them.
+    fn check_ids(&self, lab: &Lab, inspect: &str, object: &str) {
+        let flotilla = Flotilla::before(lab);
+        for engine in lab.engines() {
+            let id = docker(engine, &format!("{inspect} -f {{{{.Id}}}} NODE-{object}"));
+            for (part, found) in [
+                (&*id, object),
+                (&id[..12], object),
+                (&id[..5], object),
+                (&format!("{}{}", &id[1..], &id[..1]), ""),
+            ] {
+                self.check_on(engine, &flotilla, json!({"id": [part]}), found);
             }
         }
     }

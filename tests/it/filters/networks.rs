@@ -34,6 +34,14 @@ const ROWS: &[Row] = &[
     (r#"{"driver":["host","null"]}"#, "host none"),
     (r#"{"driver":["overlay"]}"#, "ingress over"),
     (r#"{"driver":["nothing"]}"#, ""),
+    (r#"{"name":["NODE-used"]}"#, "used"),
+    (r#"{"name":["-us"]}"#, "used"),
+    (r#"{"name":["bridge"]}"#, "bridge docker_gwbridge"),
+    (
+        r#"{"name":["bridge","-idle"]}"#,
+        "bridge docker_gwbridge idle",
+    ),
+    (r#"{"name":["nothing"]}"#, ""),
     (r#"{"label":["kind"]}"#, "idle used"),
     (r#"{"label":["kind=idle"]}"#, "idle"),
     (r#"{"label":["kind=nothing"]}"#, ""),
@@ -103,6 +111,7 @@ fn every_filter_of_networks_finds_what_engines_find() {
         .unwrap();
     }
     LIST.check(&lab, ROWS);
+    LIST.check_ids(&lab, "network inspect", "used");
     let flotilla = Flotilla::before(&lab);
     for engine in lab.engines() {
         for (filters, found) in USED {
