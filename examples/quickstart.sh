@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # From a fresh Debian machine, as root, to a running cluster: three real engines behind one Docker endpoint.
 # `examples/quickstart.sh` starts everything and leaves it running; `examples/quickstart.sh --down` ends it.
+# FLOTILLA_QUICKSTART_STATE and FLOTILLA_QUICKSTART_PORT choose another folder and port, for both; with FLOTILLA_BIN, a
+# flotilla that is there already, none is built.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-state=/tmp/flotilla-quickstart
-endpoint=tcp://127.0.0.1:3376
+state=${FLOTILLA_QUICKSTART_STATE:-/tmp/flotilla-quickstart}
+endpoint=tcp://127.0.0.1:${FLOTILLA_QUICKSTART_PORT:-3376}
 target=${CARGO_TARGET_DIR:-target}
 
 say() { printf '\n== %s\n' "$*"; }
@@ -50,10 +52,14 @@ cache=${FLOTILLA_LAB_CACHE:-/var/cache/flotilla-lab}
 docker=$(command -v docker)
 [ ! -x "$cache/cli-28/bin/docker" ] || docker=$cache/cli-28/bin/docker
 
-say "Flotilla (cargo build --release)"
-cargo build --release
+if [ -n "${FLOTILLA_BIN:-}" ]; then
+  flotilla=$(realpath "$FLOTILLA_BIN")
+else
+  say "Flotilla (cargo build --release)"
+  cargo build --release
+  flotilla=$(realpath "$target/release/flotilla")
+fi
 cargo build --example lab
-flotilla=$(realpath "$target/release/flotilla")
 
 down
 mkdir -p "$state"
@@ -99,5 +105,5 @@ done
 say "It is yours"
 cat <<END
 export DOCKER_HOST=$endpoint
-examples/quickstart.sh --down    # ends flotilla, the containers and the engines
+${FLOTILLA_QUICKSTART_STATE:+FLOTILLA_QUICKSTART_STATE=$state }examples/quickstart.sh --down    # ends flotilla, the containers and the engines
 END

@@ -46,6 +46,7 @@ mod overlay;
 mod pending;
 mod plugins;
 mod private_registry;
+mod quickstart;
 mod races;
 mod reads_own_writes;
 mod registry_faults;
