@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode, header};
+use hyper::body::Body as _;
 
 use super::build::Wish;
 use super::error::Error;
@@ -123,6 +124,21 @@ pub(super) fn no_content(status: StatusCode) -> Response<Body> {
     let mut answer = Response::new(body::empty());
     *answer.status_mut() = status;
     answer
+}
+
+/// Takes the bytes of an answer to `HEAD` and leaves their number (wire rule W17).
+pub(super) fn without_body(answer: &mut Response<Body>) {
+    let length = answer
+        .body()
+        .size_hint()
+        .exact()
+        .filter(|length| *length > 0);
+    *answer.body_mut() = body::empty();
+    if let Some(length) = length {
+        answer
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, length.into());
+    }
 }
 
 /// Makes an answer out of what an engine said, whole.

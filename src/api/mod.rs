@@ -184,8 +184,7 @@ impl Api {
             }
         };
         if head_only {
-            // The length stays, the bytes go (wire rule W17).
-            *answer.body_mut() = crate::net::body::empty();
+            call::without_body(&mut answer);
         }
         let kind = answer.headers().get(header::CONTENT_TYPE);
         let is_raw = kind.is_some_and(|kind| kind == error::RAW_STREAM);
