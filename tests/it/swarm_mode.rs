@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::caller::Caller;
+use crate::support::clients::needs;
 use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Lab, Spec, eventually, output};
 
@@ -300,6 +301,7 @@ configs: {word: {file: ./word}}
 
 #[test]
 fn a_stack_brings_its_secrets_and_configs() {
+    needs!("cli-28");
     let cluster = Cluster::joined();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
