@@ -158,7 +158,7 @@ impl Shared {
             Ok(Ok(answer)) => {
                 let (mut head, body) = answer.into_parts();
                 headers::strip_hop_by_hop(&mut head.headers);
-                Response::from_parts(head, body::incoming(body))
+                Response::from_parts(head, body)
             }
             Ok(Err(error)) => refused(StatusCode::BAD_GATEWAY, &error.to_string()),
             Err(_) => refused(StatusCode::GATEWAY_TIMEOUT, "flotilla did not answer"),

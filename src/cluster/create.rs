@@ -238,7 +238,7 @@ async fn bind(
     let exchange = async {
         let answer = client.send(request).await?;
         let (head, answer) = answer.into_parts();
-        let body = body::read(body::incoming(answer), ANSWER_LIMIT)
+        let body = body::read(answer, ANSWER_LIMIT)
             .await
             .map_err(|e| client.broken(e.to_string()))?;
         Ok(Answer {

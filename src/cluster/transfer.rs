@@ -283,7 +283,7 @@ pub(super) async fn send(
     let answer = engine.client().send(request).await;
     let answer = answer.map_err(|e| e.to_string())?;
     let status = answer.status();
-    let incoming = body::incoming(answer.into_body());
+    let incoming = answer.into_body();
     if status == StatusCode::OK {
         return Ok(incoming);
     }

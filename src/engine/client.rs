@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, Uri, header};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
 use super::Error;
 use super::error::root;
+use super::link::{self, Links};
 use crate::net::addr::Addr;
 use crate::net::body::{self, Body};
 use crate::net::dial::Dialer;
@@ -22,8 +23,8 @@ use crate::net::io::Io;
 
 /// The most bytes of a control-plane answer that are read.
 const ANSWER_LIMIT: usize = 256 << 20;
-/// Idle connections kept per engine.
-const IDLE_CONNECTIONS: usize = 32;
+/// Idle connections kept per engine, of each kind.
+pub(super) const IDLE_CONNECTIONS: usize = 32;
 
 /// The way to one engine. Clones share the pool.
 #[derive(Clone)]
@@ -31,6 +32,10 @@ pub struct Client {
     addr: Arc<Addr>,
     key: Arc<str>,
     authority: Arc<str>,
+    dialer: Arc<Dialer>,
+    /// For requests without a body.
+    links: Links,
+    /// For requests with a body, and those that become raw streams.
     pool: legacy::Client<Connector, Body>,
 }
 
@@ -48,13 +53,14 @@ impl Client {
             Addr::Tcp { .. } => addr.to_string(),
             Addr::Unix(_) => "docker".to_owned(),
         };
+        let dialer = Arc::new(dialer);
         let connector = Connector {
             addr: Arc::clone(&addr),
-            dialer: Arc::new(dialer),
+            dialer: Arc::clone(&dialer),
         };
         let pool = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(60))
+            .pool_idle_timeout(link::IDLE)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .http1_preserve_header_case(true)
             .build(connector);
@@ -62,6 +68,8 @@ impl Client {
             key: addr.to_string().into(),
             authority: authority.into(),
             addr,
+            dialer,
+            links: Links::default(),
             pool,
         }
     }
@@ -98,14 +106,35 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Connect`] when the engine did not see it, [`Error::Broken`] when it may have.
-    pub async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, Error> {
+    pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
+        if request.body().is_end_stream() && !request.headers().contains_key(header::UPGRADE) {
+            // In a box, as requests are large and are held here for long.
+            let answer = Box::pin(self.links.send(request, (&self.addr, &self.dialer)));
+            return answer.await.map_err(|failure| {
+                let (node, reason) = (self.key.to_string(), root(&failure));
+                match failure {
+                    link::Failure::Connect(_) => Error::Connect { node, reason },
+                    link::Failure::Broken(_) => Error::Broken { node, reason },
+                }
+            });
+        }
+        let answer = self.send_by_task(request).await?;
+        Ok(answer.map(body::incoming))
+    }
+
+    /// Sends a request over a connection that a task of its own drives.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub(super) async fn send_by_task(
+        &self,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, Error> {
         self.pool.request(request).await.map_err(|e| {
-            let node = self.key.to_string();
-            let reason = root(&e);
-            if e.is_connect() {
-                Error::Connect { node, reason }
-            } else {
-                Error::Broken { node, reason }
+            let (node, reason) = (self.key.to_string(), root(&e));
+            match e.is_connect() {
+                true => Error::Connect { node, reason },
+                false => Error::Broken { node, reason },
             }
         })
     }
@@ -136,7 +165,7 @@ impl Client {
         let whole = async {
             let answer = self.send(request).await?;
             let status = answer.status();
-            let bytes = body::read(body::incoming(answer.into_body()), ANSWER_LIMIT)
+            let bytes = body::read(answer.into_body(), ANSWER_LIMIT)
                 .await
                 .map_err(|e| self.broken(root(&e)))?;
             Ok((status, bytes))

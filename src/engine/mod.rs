@@ -14,6 +14,7 @@ mod gap;
 mod inventory;
 mod late;
 mod ledger;
+mod link;
 pub mod monitor;
 mod probe;
 mod pulse;

@@ -118,7 +118,7 @@ impl Monitor {
                     break;
                 }
             }
-            let read = self.catch_up().await.unwrap_or_else(|error| {
+            let read = Box::pin(self.catch_up()).await.unwrap_or_else(|error| {
                 self.fail(&error);
                 self.pending.everything = true;
                 poke.notify_one();

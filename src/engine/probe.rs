@@ -220,10 +220,8 @@ async fn transport(
     head.uri = client.uri(target).map_err(io)?;
     head.headers.remove(http::header::HOST);
     let body: Body = body.map_err(Into::into).boxed_unsync();
-    client
-        .send(http::Request::from_parts(head, body))
-        .await
-        .map_err(io)
+    let sent = client.send_by_task(http::Request::from_parts(head, body));
+    sent.await.map_err(io)
 }
 
 /// Returns the minor number of a `1.N` version.

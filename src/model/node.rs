@@ -52,6 +52,8 @@ pub struct Node {
     pub revision: u64,
     /// When it was last known to be true.
     pub updated_at: Option<Timestamp>,
+    /// Classic's `Node` object of container inspects, as JSON; made when it is first asked for.
+    pub described: OnceLock<Arc<str>>,
 }
 
 impl Node {

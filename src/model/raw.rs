@@ -15,6 +15,9 @@ pub struct Object<'a> {
     members: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
+/// Members that most objects of engines have no more of.
+const USUAL: usize = 32;
+
 impl<'a> Object<'a> {
     /// Decodes one JSON object; anything else is an error.
     ///
@@ -157,7 +160,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
+                let mut members = Vec::with_capacity(USUAL);
                 while let Some(key) = map.next_key::<Key<'de>>()? {
                     let value: &'de RawValue = map.next_value()?;
                     members.push((key.0, Cow::Borrowed(value.get())));

@@ -47,7 +47,21 @@ pub fn splice(
 /// # Errors
 /// The text is not a JSON object, or a part that is changed is of another type than an engine's.
 pub fn inspect(raw: &str, node: &Node) -> serde_json::Result<String> {
-    let mut answer = Object::parse(raw)?;
+    let answer = Object::parse(raw)?;
+    let described = node.described.get_or_init(|| describe(node).into());
+    match inserted(raw, &answer, node, described) {
+        Some(json) => Ok(json),
+        None => rewritten(raw, answer, node, described),
+    }
+}
+
+/// Makes the answer of an inspect by replacing parts of the engine's.
+fn rewritten(
+    raw: &str,
+    mut answer: Object<'_>,
+    node: &Node,
+    described: &str,
+) -> serde_json::Result<String> {
     if let Some(raw) = answer.get("Config").filter(|raw| *raw != "null") {
         let mut config = Object::parse(raw)?;
         let labels = label(&config, &node.name)?;
@@ -62,12 +76,49 @@ pub fn inspect(raw: &str, node: &Node) -> serde_json::Result<String> {
         let settings = place_published(raw, &node.ip)?;
         answer.set("NetworkSettings", settings);
     }
-    answer.set("Node", describe(node));
+    answer.set("Node", described.to_owned());
     let mut json = answer.to_json();
     if raw.ends_with('\n') {
         json.push('\n');
     }
     Ok(json)
+}
+
+/// Makes the same answer where nothing has to be replaced, which is so for most containers: what is new is put into the
+/// engine's text, and nothing is written twice. `None` where it is otherwise.
+fn inserted(raw: &str, answer: &Object<'_>, node: &Node, described: &str) -> Option<String> {
+    let publishes = |settings: &str| !node.ip.is_empty() && settings.contains("\"HostIp\"");
+    if answer.get("NetworkSettings").is_some_and(publishes) || answer.get("Node").is_some() {
+        return None;
+    }
+    let config = Object::parse(answer.get("Config")?).ok()?;
+    let labels = config.get("Labels")?;
+    let known = Object::parse(labels).ok()?;
+    if known.get(NODE_NAME_LABEL).is_some() {
+        return None;
+    }
+    // The labels are a piece of the engine's text; its last character is their closing brace.
+    let inside = labels.as_ptr().addr() - raw.as_ptr().addr() + labels.len() - 1;
+    let end = raw.rfind('}')?;
+    let comma = if known.iter().next().is_some() {
+        ","
+    } else {
+        ""
+    };
+    let (label, name) = (quote(NODE_NAME_LABEL), quote(&node.name));
+    let (before, between, after) = (&raw[..inside], &raw[inside..end], &raw[end..]);
+    let parts = [
+        before,
+        comma,
+        &label,
+        ":",
+        &name,
+        between,
+        ",\"Node\":",
+        described,
+        after,
+    ];
+    Some(parts.concat())
 }
 
 /// Adds `/node/name` after each canonical name; link aliases (`/web/db`) stay alone. Classic puts the node before all.
@@ -209,6 +260,28 @@ mod tests {
         let raw = r#"{"Id":"9c","Names":["/web","/other/db"],"Image":"a\u003cb","Created":1795485261,"Ports":[{"IP":"0.0.0.0","PrivatePort":80,"PublicPort":8080,"Type":"tcp"},{"IP":"::","PrivatePort":80,"PublicPort":8080,"Type":"tcp"},{"PrivatePort":99,"Type":"tcp"},{"IP":"127.0.0.1","PrivatePort":1,"PublicPort":2,"Type":"udp"}],"Labels":{"a":"b"},"State":"running","Status":"Up 2 minutes","Big":18446744073709551615,"Mounts":[]}"#;
         let expected = r#"{"Id":"9c","Names":["/web","/node0/web","/other/db"],"Image":"a\u003cb","Created":1795485261,"Ports":[{"IP":"10.0.0.1","PrivatePort":80,"PublicPort":8080,"Type":"tcp"},{"PrivatePort":99,"Type":"tcp"},{"IP":"127.0.0.1","PrivatePort":1,"PublicPort":2,"Type":"udp"}],"Labels":{"a":"b","com.docker.swarm.node.name":"node0"},"State":"running","Status":"Up","Big":18446744073709551615,"Mounts":[]}"#;
         assert_eq!(spliced(raw, "10.0.0.1"), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_inserted_is_what_would_be_written_anew(
+            labels in proptest::collection::btree_map("[a-z\"\\\\]{0,4}", "[a-z}\"]{0,4}", 0..4),
+            named in any::<bool>(), published in any::<bool>(), newline in any::<bool>(),
+        ) {
+            let mut labels = labels;
+            if named { labels.insert(NODE_NAME_LABEL.to_owned(), "other".to_owned()); }
+            let ports = if published { serde_json::json!({"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "1"}]}) } else { serde_json::json!({}) };
+            let answer = serde_json::json!({
+                "Id": "9c", "Config": {"Env": null, "Labels": labels, "Cmd": ["}"]}, "NetworkSettings": {"Ports": ports}, "Z": "}",
+            });
+            let raw = format!("{answer}{}", if newline { "\n" } else { "" });
+            let node = Node { name: "node\"0".to_owned(), ip: "10.0.0.1".to_owned(), ..Node::default() };
+            let anew = rewritten(&raw, Object::parse(&raw).unwrap(), &node, &describe(&node)).unwrap();
+            let quick = inserted(&raw, &Object::parse(&raw).unwrap(), &node, &describe(&node));
+            prop_assert_eq!(quick.is_some(), !named && !published);
+            prop_assert_eq!(quick.unwrap_or_else(|| anew.clone()), anew.clone());
+            prop_assert_eq!(inspect(&raw, &node).unwrap(), anew);
+        }
     }
 
     #[test]

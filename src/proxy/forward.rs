@@ -2,11 +2,11 @@
 
 use http::request::Parts;
 use http::{Request, Response, header};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 
 use super::headers;
 use crate::engine::{self, Engine};
-use crate::net::body::{self, Body};
+use crate::net::body::Body;
 
 /// Forwards a request to an engine under another target and returns as soon as the answer's head is there.
 ///
@@ -40,7 +40,7 @@ pub async fn forward(
 pub(super) async fn send(
     engine: &Engine,
     request: Request<Body>,
-) -> Result<Response<Incoming>, engine::Error> {
+) -> Result<Response<Body>, engine::Error> {
     let outcome = match request.method().is_safe() {
         true => "",
         false => "; whether it was carried out is unknown",
@@ -57,8 +57,7 @@ pub(super) async fn send(
 }
 
 /// Turns an engine's answer into ours.
-pub(super) fn passed_on(answer: Response<Incoming>) -> Response<Body> {
-    let (mut head, incoming) = answer.into_parts();
-    headers::strip_hop_by_hop(&mut head.headers);
-    Response::from_parts(head, body::incoming(incoming))
+pub(super) fn passed_on(mut answer: Response<Body>) -> Response<Body> {
+    headers::strip_hop_by_hop(answer.headers_mut());
+    answer
 }

@@ -7,7 +7,7 @@ mod inspected;
 mod lists;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
@@ -263,6 +263,7 @@ impl Inventory {
             plugins: Arc::clone(&self.plugins),
             revision: self.revision,
             updated_at: self.updated_at,
+            described: OnceLock::new(),
         }
     }
 
