@@ -121,8 +121,14 @@ impl Stock {
         };
         let mut wanted = Held::default();
         for demand in asked {
-            if let Amount::These(ids) = &demand.amount {
-                self.all_free(ids, held)?;
+            match &demand.amount {
+                Amount::These(ids) => self.all_free(ids, held)?,
+                // None of those that others named may be held by as many as may.
+                Amount::All => {
+                    let ours = held.these.keys().filter(|id| self.number(id).is_some());
+                    self.all_free(&ours.cloned().collect::<Vec<_>>(), held)?;
+                }
+                Amount::Count(_) => {}
             }
             wanted.add(&demand.amount);
         }

@@ -37,6 +37,17 @@ fn held(demands: &[Demand]) -> Held {
 }
 
 #[test]
+fn all_are_not_to_be_had_while_one_is_held_by_as_many_as_may() {
+    let mut stock = of_label("4");
+    stock.shares = 2;
+    let once = held(&[these(&["3"])]);
+    assert_eq!(stock.spare(&[&all()], &once), Ok(()));
+    let twice = held(&[these(&["3"]), these(&["3"])]);
+    let taken = Lack::Taken("3".to_owned(), 2);
+    assert_eq!(stock.spare(&[&all()], &twice), Err(taken));
+}
+
+#[test]
 fn engines_and_labels_tell_what_there_is() {
     let info = json!({
         "GenericResources": [

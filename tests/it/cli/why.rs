@@ -229,10 +229,11 @@ fn the_form_of_the_json_stays() {
     let more = "Strategy Filters Request Steps MoreSteps Complete Nodes";
     assert_eq!(keys(&one), expected(&format!("{row} {more}")));
     assert_eq!(keys(&one["Container"]), expected("Id Name Image"));
-    let asked = "NanoCpus Memory Ports Constraints Affinities Whitelists With Because Within Plugins Platform Runtime";
+    let asked = "NanoCpus Memory Ports Constraints Affinities Whitelists Tolerations Limits Spreads With Because \
+                 Within Plugins Devices Platform Runtime";
     assert_eq!(keys(&one["Request"]), expected(asked));
     let node = "Name Address Verdict Field Reason Image";
-    let admitted = format!("{node} Score Parts Wishes Trouble");
+    let admitted = format!("{node} Score Parts Wishes Trouble Taint");
     assert_eq!(keys(&one["Nodes"][0]), expected(&admitted));
     assert_eq!(
         keys(&one["Nodes"][0]["Parts"][0]),
