@@ -330,15 +330,12 @@ fn behind(strategy: &str, request: &Request, a: Node, b: Node) -> (&'static str,
     let behind = a.behind(&b, "b").unwrap();
     (behind.field, behind.text)
 }
-
 fn a() -> Node {
     node("a", 4, 4)
 }
-
 fn b() -> Node {
     node("b", 4, 4)
 }
-
 fn told(field: &'static str, text: &str) -> (&'static str, String) {
     (field, text.to_owned())
 }
