@@ -121,14 +121,8 @@ impl Stock {
         };
         let mut wanted = Held::default();
         for demand in asked {
-            match &demand.amount {
-                Amount::These(ids) => self.all_free(ids, held)?,
-                // None of those that others named may be held by as many as may.
-                Amount::All => {
-                    let ours = held.these.keys().filter(|id| self.number(id).is_some());
-                    self.all_free(&ours.cloned().collect::<Vec<_>>(), held)?;
-                }
-                Amount::Count(_) => {}
+            if let Amount::These(ids) = &demand.amount {
+                self.all_free(ids, held)?;
             }
             wanted.add(&demand.amount);
         }
@@ -147,6 +141,11 @@ impl Stock {
         let needs_one = wanted.all > 0 && count == 0;
         if wants > free.min(count) || needs_one {
             return Err(Lack::Few(free, most));
+        }
+        if wanted.all > 0 {
+            // Enough are free in sum; none of those that were named may be held by as many as may.
+            let named = held.these.keys().filter(|id| self.number(id).is_some());
+            self.all_free(&named.cloned().collect::<Vec<_>>(), held)?;
         }
         Ok(())
     }
