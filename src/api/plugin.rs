@@ -23,7 +23,6 @@ use crate::cluster::{self, Members, absent};
 use crate::engine::{Engine, Refresh};
 use crate::model::image::{familiar, with_tag};
 use crate::net::body::{self, Body};
-use crate::proxy::target;
 
 /// The header that names what a pull or an upgrade installs.
 const NAME: HeaderName = HeaderName::from_static("docker-plugin-name");
@@ -88,15 +87,9 @@ pub(super) async fn pull(mut call: Call) -> Answer {
         return Ok(answer);
     }
     let (tell, told) = fan_in::queue();
-    let job = |(number, (_, engine)): (usize, &(String, Engine))| Job {
-        number,
-        engine: engine.clone(),
-        head: call.head.clone(),
-        target: target::versioned(engine, call.version, &call.path, call.raw_query()),
-        tell: tell.clone(),
-        heard: None,
-    };
-    let jobs: Vec<Job> = engines.iter().enumerate().map(job).collect();
+    let numbered = engines.iter().enumerate();
+    let jobs = numbered.map(|(number, (_, engine))| Job::new(&call, number, engine, &tell));
+    let jobs: Vec<Job> = jobs.collect();
     drop(tell);
     let cluster = call.api.cluster.clone();
     let mut work = JoinSet::new();

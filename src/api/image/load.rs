@@ -20,7 +20,6 @@ use crate::api::{home, warning};
 use crate::cluster;
 use crate::engine::Engine;
 use crate::net::body::{self, Body, BodyError};
-use crate::proxy::target;
 
 /// Chunks that may wait for one node.
 const CHUNKS: usize = 4;
@@ -59,14 +58,7 @@ pub(in crate::api) async fn load(mut call: Call) -> Answer {
     for (number, (_, engine)) in targets.iter().enumerate() {
         let (feed, archive, ended) = feed();
         feeds.push(feed);
-        let job = Job {
-            number,
-            engine: engine.clone(),
-            head: call.head.clone(),
-            target: target::versioned(engine, call.version, &call.path, call.raw_query()),
-            tell: tell.clone(),
-            heard: None,
-        };
+        let job = Job::new(&call, number, engine, &tell);
         let cluster = call.api.cluster.clone();
         work.spawn(async move {
             let _ended = ended;

@@ -86,12 +86,8 @@ pub(super) async fn on_one(call: Call, engine: &Engine) -> Answer {
 async fn on_many(call: Call, targets: Vec<(String, Engine)>, left_out: Vec<LeftOut>) -> Answer {
     let (tell, told) = fan_in::queue();
     let job = |(number, (_, engine)): (usize, &(String, Engine))| Job {
-        number,
-        engine: engine.clone(),
-        head: call.head.clone(),
-        target: target::versioned(engine, call.version, &call.path, call.raw_query()),
-        tell: tell.clone(),
         heard: Some(call.api.cluster.transfers().heard(engine)),
+        ..Job::new(&call, number, engine, &tell)
     };
     let jobs: Vec<Job> = targets.iter().enumerate().map(job).collect();
     drop(tell);
@@ -169,6 +165,18 @@ pub(in crate::api) struct Job {
 }
 
 impl Job {
+    /// Makes the part of one node of a call that goes to many as it came.
+    pub(in crate::api) fn new(call: &Call, number: usize, engine: &Engine, tell: &Tell) -> Self {
+        Self {
+            number,
+            engine: engine.clone(),
+            head: call.head.clone(),
+            target: target::versioned(engine, call.version, &call.path, call.raw_query()),
+            tell: tell.clone(),
+            heard: None,
+        }
+    }
+
     /// Does the work and tells of it; an error status is told with its message.
     pub(in crate::api) async fn run(self, request_body: Body, cluster: &Cluster) {
         let result = self.work(request_body, cluster).await;
