@@ -7,7 +7,7 @@
 #![allow(missing_docs, reason = "a program of its own")]
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use lab::{Lab, Release, Spec, output};
@@ -23,8 +23,12 @@ const IMAGE_MIB: u64 = 1024;
 const CONTAINERS: usize = 30;
 /// How often one list is asked for in a round.
 const LISTS: usize = 20;
+/// The least share of a copy by hand that a copy is to reach.
+const LEAST_SHARE: f64 = 0.9;
+/// More memory than what a copy or a load may take.
+const TOO_MUCH_MIB: f64 = 64.0;
 
-fn main() {
+fn main() -> ExitCode {
     let rounds = std::env::args()
         .filter_map(|a| a.parse().ok())
         .next()
@@ -34,8 +38,15 @@ fn main() {
     std::thread::sleep(Duration::from_secs(3));
     lists(&lab, &addr, rounds);
     make(&lab);
-    copies(&lab, &process, &addr, rounds);
-    loads(&lab, &process, &addr);
+    let (share, copy) = copies(&lab, &process, &addr, rounds);
+    let load = loads(&lab, &process, &addr);
+    let slow = share < LEAST_SHARE;
+    let much = copy.max(load) >= TOO_MUCH_MIB;
+    if slow || much {
+        println!("failed: {LEAST_SHARE} of by hand and less than {TOO_MUCH_MIB} MiB were wanted");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
 }
 
 /// Makes a command of the docker CLI for an address.
@@ -68,8 +79,9 @@ fn make(lab: &Lab) {
     shell(&tar.replace("{}", &program), &bytes);
 }
 
-/// Compares a copy that a create asks for with save and load by hand, in alternation.
-fn copies(lab: &Lab, process: &Process, addr: &str, rounds: usize) {
+/// Compares a copy that a create asks for with save and load by hand, in alternation; returns its share of that and how
+/// many MiB more it took.
+fn copies(lab: &Lab, process: &Process, addr: &str, rounds: usize) -> (f64, f64) {
     let (node0, node1) = (lab.engine("node0").address(), lab.engine("node1").address());
     let (mut by_hand, mut by_us, mut more) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
@@ -95,16 +107,16 @@ fn copies(lab: &Lab, process: &Process, addr: &str, rounds: usize) {
         std::thread::sleep(Duration::from_secs(1));
     }
     let (hand, ours) = (median(&mut by_hand), median(&mut by_us));
+    let (share, more) = (ours / hand, median(&mut more));
     println!("copy of {IMAGE_MIB} MiB, save | load by hand: {hand:.0} MiB/s");
     println!(
-        "copy of {IMAGE_MIB} MiB, flotilla: {ours:.0} MiB/s, {:.2} of by hand, {:.1} MiB more memory",
-        ours / hand,
-        median(&mut more)
+        "copy of {IMAGE_MIB} MiB, flotilla: {ours:.0} MiB/s, {share:.2} of by hand, {more:.1} MiB more memory"
     );
+    (share, more)
 }
 
-/// Loads the image on all nodes through Flotilla.
-fn loads(lab: &Lab, process: &Process, addr: &str) {
+/// Loads the image on all nodes through Flotilla; returns how many MiB more that took.
+fn loads(lab: &Lab, process: &Process, addr: &str) -> f64 {
     let file = lab.folder().join("big.tar");
     let path = file.display().to_string();
     run(
@@ -118,14 +130,15 @@ fn loads(lab: &Lab, process: &Process, addr: &str) {
     process.forget_peak();
     let start = Instant::now();
     run(lab, addr, &["load", "-q", "-i", &path]);
+    let more = mib(process, before);
     println!(
-        "load of {IMAGE_MIB} MiB to three nodes: {:.0} MiB/s, {:.1} MiB more memory",
-        rate(start),
-        mib(process, before)
+        "load of {IMAGE_MIB} MiB to three nodes: {:.0} MiB/s, {more:.1} MiB more memory",
+        rate(start)
     );
     for engine in lab.engines() {
         run(lab, &engine.address(), &["image", "inspect", "big"]);
     }
+    more
 }
 
 /// Returns MiB a second since then.
