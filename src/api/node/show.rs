@@ -1,6 +1,8 @@
 //! One node as swarm mode shows it.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 
 use super::id;
 use crate::api::system::about::About;
@@ -51,9 +53,8 @@ pub(super) fn node(members: &Members, node: &Node) -> Value {
     if !message.is_empty() {
         status["Message"] = message.into();
     }
-    let labels: Map<String, Value> = engine_labels(info)
-        .map(|(key, value)| (key.to_owned(), value.into()))
-        .collect();
+    // In the order in which swarm mode writes them.
+    let labels: BTreeMap<&str, &str> = engine_labels(info).collect();
     let mut shown = json!({
         "ID": id(members, node),
         "Version": {"Index": node.orders.revision},
@@ -121,13 +122,18 @@ pub(super) fn all(view: &ClusterView, about: &About) -> Value {
 }
 
 /// Writes a node as [`node`] does, with what a manager knows of its part in the swarm-mode cluster: its role as it is
-/// wanted, and who leads.
+/// wanted, its certificate, and who leads.
 pub(super) fn with_entry(members: &Members, of: &Node, entries: &[Value]) -> Value {
     let mut shown = node(members, of);
     let entry = entries.iter().find(|entry| entry["ID"] == shown["ID"]);
     if let (Some(entry), true) = (entry, of.is_in_swarm()) {
         shown["Spec"]["Role"] = entry["Spec"]["Role"].clone();
         shown["CreatedAt"] = entry["CreatedAt"].clone();
+        for key in ["Resources", "TLSInfo"] {
+            if entry["Description"][key].is_object() {
+                shown["Description"][key] = entry["Description"][key].clone();
+            }
+        }
         match &entry["ManagerStatus"] {
             Value::Null => {
                 if let Some(shown) = shown.as_object_mut() {
