@@ -19,6 +19,9 @@ static OWN: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         // Each engine of a lab keeps its data in a folder of its own.
         (r"/node\d/(data|exec)/", "/NODE/$1/"),
         (r"[0-9a-f]{64}", "LONG-ID"),
+        // Swarm mode's.
+        (r"\b[0-9a-z]{25}\b", "SWARM-ID"),
+        (r#""Index":\d+"#, "NUMBER"),
         (r"\b[0-9a-f]{12}\b", "SHORT-ID"),
         (r"([0-9a-f]{2}:){5}[0-9a-f]{2}", "MAC"),
         (r"\b\d+\.\d+\.\d+\.\d+(:\d{4,5}\b)?", "IP"),
@@ -65,6 +68,7 @@ pub(super) fn compare(
     }
     match same {
         Same::Text => equal("body", &masked(direct), &masked(through)),
+        Same::Last => equal("end", &last(direct), &last(through)),
         Same::Adds => adds(direct, through),
         Same::Shape => equal("shape", &shape(&direct.json()), &shape(&through.json())),
         Same::Head | Same::Status => Ok(()),
@@ -128,6 +132,11 @@ fn headers(head: &Head) -> Vec<String> {
 
 fn masked(answer: &Answer) -> String {
     mask(&answer.text())
+}
+
+fn last(answer: &Answer) -> String {
+    let text = masked(answer);
+    text.lines().last().unwrap_or_default().to_owned()
 }
 
 fn mask(text: &str) -> String {

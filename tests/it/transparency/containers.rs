@@ -211,6 +211,11 @@ pub(super) const ROWS: &[Row] = &[
         .json(r#"{"Cmd":["true"]}"#)
         .keep(),
     Row::of(&[200], "POST", "/exec/{exec}/start").json(r#"{"Detach":true}"#),
+    Row::of(&[201], "POST", "/containers/@-web/exec")
+        .json(r#"{"Cmd":["sleep","600"],"Tty":true}"#)
+        .keep(),
+    Row::of(&[200], "POST", "/exec/{exec}/start").json(r#"{"Detach":true,"Tty":true}"#),
+    Row::of(&[200], "POST", "/exec/{exec}/resize?h=9&w=9").json(""),
     Row::of(&[400], "POST", "/containers/@-web/exec").json("{}"),
     Row::of(&[404], "POST", "/containers/@-none/exec").json(r#"{"Cmd":["true"]}"#),
     Row::of(&[404], "POST", "/exec/@-none/start").json(r#"{"Detach":true}"#),

@@ -256,7 +256,17 @@ pub(super) const LAST: &[Row] = &[
     Row::of(&[200], "POST", "/build/cancel?id=@-none").since(39),
     Row::of(&[200], "POST", "/build/prune").since(39),
     Row::of(&[400], "POST", "/session").since(39),
+    Row::of(&[101], "POST", "/session")
+        .with(&[
+            "Connection: Upgrade",
+            "Upgrade: h2c",
+            "X-Docker-Expose-Session-Uuid: @-session",
+        ])
+        .since(39),
     Row::of(&[500], "POST", "/grpc").since(40),
+    Row::of(&[101], "POST", "/grpc")
+        .with(&["Connection: Upgrade", "Upgrade: h2c"])
+        .since(40),
     // Plugins.
     Row::of(&[200], "GET", "/plugins").since(25),
     Row::of(&[400], "GET", "/plugins?filters={\"bogus\":[\"x\"]}").since(25),

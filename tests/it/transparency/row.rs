@@ -9,6 +9,8 @@ pub(super) enum Same {
     Adds,
     /// JSON with the same keys and types: values that move by themselves.
     Shape,
+    /// The same last line, as [`Same::Text`]: progress before it depends on the moment.
+    Last,
     /// Status and headers; what the body says is Flotilla's own or no text.
     Head,
     /// The status alone: the answer is written here (progress of many nodes, refusals of raw streams).
@@ -16,7 +18,8 @@ pub(super) enum Same {
 }
 
 /// One call. `@` stands for the side's own prefix of names, `{exec}` for the ID that the last `keep` row gave, `{began}`
-/// and `{now}` for the times when the side began and when the row is called.
+/// and `{now}` for the times when the side began and when the row is called, `{index}` for the version of what was read
+/// last; tables have words of their own too.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
     /// The status that both must give; two when releases differ, that of 28.5 first.
@@ -100,7 +103,6 @@ impl Row {
     }
 
     /// Says how the answers compare before several engines, and why they cannot be as alike as before one.
-    #[allow(dead_code, reason = "the table may need no exception")]
     pub(super) const fn many(mut self, same: Same, why: &'static str) -> Self {
         self.many = Some((same, why));
         self
