@@ -267,7 +267,7 @@ impl Side {
     fn kept(answer: &Answer) -> String {
         let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let one = json.get(0).unwrap_or(&json);
-        let id = one["Id"].as_str().or(one["ID"].as_str());
+        let id = one["Id"].as_str().or_else(|| one["ID"].as_str());
         id.unwrap_or_default().to_owned()
     }
 }
