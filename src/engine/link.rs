@@ -134,10 +134,8 @@ impl Link {
         let mut answer = pin!(self.sender.try_send_request(request));
         poll_fn(|cx| {
             drive(&mut self.connection, cx);
-            // Nothing but the connection brings the answer, so there is nobody else to be woken by.
-            answer
-                .as_mut()
-                .poll(&mut Context::from_waker(Waker::noop()))
+            // The connection brings the answer; yet tokio may make a task that did much come back for it.
+            answer.as_mut().poll(cx)
         })
         .await
     }

@@ -147,6 +147,42 @@ async fn what_goes_wrong_says_whether_it_was_sent() {
     assert!(matches!(failed, Failure::Connect(_)), "{failed}");
 }
 
+/// tokio makes a task come back when it has done much in one turn, whatever is there for it.
+#[tokio::test]
+async fn an_answer_that_comes_with_the_last_of_a_tasks_turn_is_not_missed() {
+    let (addr, dialer, _) = peer(|_| Some(with_length(&"x".repeat(1 << 20)))).await;
+    let links = Links::default();
+    for left in 0..8 {
+        // The clock of the test may take one of the 128.
+        ask(&links, (&addr, &dialer)).await.unwrap();
+        let mut sent = pin!(links.send(get(), (&addr, &dialer)));
+        let first = poll_fn(|cx| Poll::Ready(sent.as_mut().poll(cx))).await;
+        assert!(first.is_pending(), "it is only written so far");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let mut fresh = true;
+        let answer = poll_fn(|cx| {
+            let done = if std::mem::take(&mut fresh) {
+                127 - left
+            } else {
+                0
+            };
+            for _ in 0..done {
+                let unit = pin!(tokio::task::coop::consume_budget());
+                assert!(unit.poll(cx).is_ready());
+            }
+            sent.as_mut().poll(cx)
+        });
+        let answer = tokio::select! {
+            // First, as the clock wakes the other too.
+            biased;
+            () = tokio::time::sleep(Duration::from_secs(20)) => panic!("not woken with {left} left"),
+            answer = answer => answer,
+        };
+        let body = body::read(answer.unwrap().into_body(), 1 << 20).await;
+        assert_eq!(body.unwrap().len(), 1 << 20);
+    }
+}
+
 #[test]
 fn a_target_is_written_as_to_a_server() {
     let mut request = get();
