@@ -119,6 +119,8 @@ impl Shared {
             (method, path) => {
                 let message =
                     format!("flotilla explain changes nothing, and so not {method} {path}");
+                // The CLI writes all before it reads, and would see no more than a broken connection.
+                let _ = body::read(body::incoming(request.into_body()), LIMIT).await;
                 refused(StatusCode::FORBIDDEN, &message)
             }
         }
