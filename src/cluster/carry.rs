@@ -80,10 +80,14 @@ async fn take_back(cluster: &Cluster, source: &Source, to: &Engine, before: &Nod
         Some(had) => give(to, &had.id, &source.name).await,
         None => drop_image(to, &source.name).await,
     };
+    cluster.refresh(to, Refresh::Images).await;
     let known = before.images.iter().any(|image| image.id == wrong.id);
-    let dropped = match (given, known) {
-        (Ok(()), false) => drop_image(to, &wrong.id).await,
-        (given, _) => given,
+    // Whoever brought the same image meanwhile, under a name of their own, keeps it.
+    let named = |image: &Image| !image.tags.is_empty() || !image.digests.is_empty();
+    let kept = known || to.node().image(&wrong.id).is_none_or(named);
+    let dropped = match given {
+        Ok(()) if !kept => drop_image(to, &wrong.id).await,
+        given => given,
     };
     if let Err(error) = dropped {
         tracing::warn!(image = source.name, wrong = wrong.id, %error, "a wrong image stays");

@@ -155,9 +155,11 @@ impl Cluster {
         futures_util::future::join_all(reads).await;
     }
 
-    /// Tells whether an engine is one of the cluster's still.
+    /// Tells whether an engine is one of the cluster's still; one that left and came back is another.
     pub fn is_member(&self, engine: &Engine) -> bool {
-        self.members().engine(engine.client().key()).is_some()
+        let members = self.members();
+        let now = members.engine(engine.client().key());
+        now.is_some_and(|now| now.is_same(engine))
     }
 
     /// Reads `what` anew from `engine` and waits until the cluster's view shows it (read your writes); tells whether it

@@ -94,6 +94,11 @@ pub(crate) struct Order {
 }
 
 impl Engine {
+    /// Tells whether both are one engine with one monitor.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.commands.same_channel(&other.commands)
+    }
+
     /// Returns the newest picture of the engine, without waiting.
     pub fn node(&self) -> Arc<Node> {
         Arc::clone(&self.node.borrow())

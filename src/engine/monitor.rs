@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::breaker::Breaker;
 use super::events::{self, News};
 use super::feed::Feed;
-use super::fetch::{Details, Fetch};
+use super::fetch::{Details, Fetch, LateInspect};
 use super::gap::Account;
 use super::inventory::{Found, Inventory};
 use super::late::Late;
@@ -334,15 +334,17 @@ impl Monitor {
         mut ids: Vec<Arc<str>>,
         details: Details,
     ) -> Result<(), Error> {
+        let found = self.with_new(details.found, &details.late)?;
         self.late.take(&ids, details.late);
         ids.retain(|id| !self.late.has(id));
-        let mut linked = self.update(&ids, &details.found)?;
+        let mut linked = self.update(&ids, &found)?;
         self.pending.containers = linked.iter().cloned().collect();
         if !linked.is_empty() {
             let details = fetch.some(&linked, patience).await?;
+            let found = self.with_new(details.found, &details.late)?;
             self.late.take(&linked, details.late);
             linked.retain(|id| !self.late.has(id));
-            self.update(&linked, &details.found)?;
+            self.update(&linked, &found)?;
             self.pending.containers.clear();
         }
         Ok(())
@@ -369,8 +371,7 @@ impl Monitor {
             fetch.volumes(),
             fetch.plugins(),
         )?;
-        self.replace(containers)
-            .map_err(|e| self.client.answer(e.to_string()))?;
+        self.replace(containers)?;
         self.inventory.set_images(images);
         self.inventory.set_networks(networks);
         self.inventory.set_volumes(volumes);
@@ -400,15 +401,22 @@ impl Monitor {
     }
 
     /// Replaces all containers; those that are late stay as they were, or are as listed.
-    fn replace(&mut self, details: Details) -> serde_json::Result<()> {
-        let Details { mut found, late } = details;
-        for new in late.iter().filter(|l| !self.inventory.has_container(&l.id)) {
-            found.push(Found::listed(new.entry.clone())?);
-        }
+    fn replace(&mut self, details: Details) -> Result<(), Error> {
+        let found = self.with_new(details.found, &details.late)?;
         self.late = Late::default();
-        self.late.take(&[], late);
+        self.late.take(&[], details.late);
         let late = &self.late;
-        self.inventory.set_containers(&found, |id| late.has(id))
+        let set = self.inventory.set_containers(&found, |id| late.has(id));
+        set.map_err(|e| self.client.answer(e.to_string()))
+    }
+
+    /// Adds the late containers that are not known yet, as they are listed: their names are taken all the same.
+    fn with_new(&self, mut found: Vec<Found>, late: &[LateInspect]) -> Result<Vec<Found>, Error> {
+        for new in late.iter().filter(|l| !self.inventory.has_container(&l.id)) {
+            let listed = Found::listed(new.entry.clone());
+            found.push(listed.map_err(|e| self.client.answer(e.to_string()))?);
+        }
+        Ok(found)
     }
 
     /// Reads what the engine told while no one listened.

@@ -52,9 +52,7 @@ pub(in crate::api) async fn init(mut call: Call) -> Answer {
     } else {
         MANAGERS
     };
-    let tokens = engine.client().get("/swarm", DEADLINE).await?;
-    let tokens: Value = serde_json::from_slice(&tokens).unwrap_or_default();
-    let tokens = &tokens["JoinTokens"];
+    let tokens = tokens(&engine, &first).await?;
     let remote = format!("{}:{}", first.ip, port(&body["ListenAddr"]));
     let join = |(number, (node, engine)): (usize, &(Arc<Node>, Engine))| {
         let role = if number + 1 < managers {
@@ -86,6 +84,19 @@ pub(in crate::api) async fn init(mut call: Call) -> Answer {
             failed.join("; ")
         ))),
     }
+}
+
+/// Asks a manager that has just made a cluster with what others join it.
+async fn tokens(engine: &Engine, node: &Node) -> Result<Value, Error> {
+    let told = engine.client().get("/swarm", DEADLINE).await;
+    let told = told.map_err(|error| {
+        let name = &node.name;
+        Error::Internal(format!(
+            "{name} made a swarm-mode cluster, and did not say how the others join it: {error}"
+        ))
+    })?;
+    let told: Value = serde_json::from_slice(&told).unwrap_or_default();
+    Ok(told["JoinTokens"].clone())
 }
 
 /// Makes all engines that are in no swarm-mode cluster join one.
