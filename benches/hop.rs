@@ -153,6 +153,8 @@ async fn load(addr: &str, id: &str) -> u64 {
                         .header("Host", "docker")
                         .body(Empty::<bytes::Bytes>::new())
                         .unwrap();
+                    // Its task may not have seen yet that the answer before was taken whole.
+                    sender.ready().await.unwrap();
                     let answer = sender.send_request(request).await.unwrap();
                     assert_eq!(answer.status(), 200);
                     answer.into_body().collect().await.unwrap();
