@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::supply::Source;
 use super::transfer::{Outcome, UNWANTED, read_progress, send};
 use super::{Cluster, Members, resolve, stall};
-use crate::engine::{self, Engine, Refresh};
+use crate::engine::{self, Copying, Engine, Refresh};
 use crate::model::image::without_tag;
 use crate::model::{Image, Node};
 use crate::net::body;
@@ -37,7 +37,8 @@ pub(super) async fn image(
     let (image, from, taker) = (&source.name, &source.node, to.node().name.clone());
     tracing::info!(image, from, to = taker, "copying an image");
     let before = to.node();
-    to.copying(image, source.moved_at).await;
+    let copy = Copying::begin();
+    to.copying(copy, image, source.moved_at).await;
     let result = tokio::select! {
         result = pipe(source, to, moved) => result,
         reason = source.engine.lost() => Err(format!("{from} stopped answering: {reason}")),
@@ -49,13 +50,13 @@ pub(super) async fn image(
     cluster.refresh(to, Refresh::Images).await;
     let result = match result {
         Ok(()) if !source.is_on(&to.node()) => {
-            take_back(cluster, source, to, &before).await;
+            take_back(cluster, source, to, copy, &before).await;
             let id = &source.image.id;
             Err(format!("{taker} took it and does not have it as {id}"))
         }
         result => result,
     };
-    to.copied(image).await;
+    to.copied(copy, image).await;
     let (bytes, took) = (moved.load(Ordering::Relaxed), started.elapsed());
     match &result {
         Ok(()) => tracing::info!(image, from, to = taker, bytes, ?took, "image copied"),
@@ -68,13 +69,14 @@ pub(super) async fn image(
 
 /// Takes away what came in place of an image, and gives the name back to what had it `before`. What fails of that is
 /// told in the log: the copy has failed already.
-async fn take_back(cluster: &Cluster, source: &Source, to: &Engine, before: &Node) {
+async fn take_back(cluster: &Cluster, source: &Source, to: &Engine, copy: Copying, before: &Node) {
     let node = to.node();
     let Some((wrong, had)) = came(&source.name, before, &node) else {
         return;
     };
     if let Some(had) = had {
-        to.copying(&source.name, had.moved_at(&source.name)).await;
+        let moved_at = had.moved_at(&source.name);
+        to.copying(copy, &source.name, moved_at).await;
     }
     let given = match had {
         Some(had) => give(to, &had.id, &source.name).await,
@@ -153,10 +155,11 @@ pub(super) async fn name(cluster: &Cluster, source: &Source, to: &Engine) -> Res
     let node = to.node();
     let own = node.images.iter().find(|own| source.is_same(&node, own));
     let own = own.ok_or_else(|| format!("{} does not have {}", node.name, source.image.id))?;
-    to.copying(&source.name, source.moved_at).await;
+    let copy = Copying::begin();
+    to.copying(copy, &source.name, source.moved_at).await;
     let given = give(to, &own.id, &source.name).await;
     cluster.refresh(to, Refresh::Images).await;
-    to.copied(&source.name).await;
+    to.copied(copy, &source.name).await;
     given.map_err(|error| error.to_string())
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,8 +18,11 @@ use crate::model::{Image, Network, Plugin, Volume};
 
 /// Inspects that run at once on one engine.
 const INSPECTS: usize = 8;
-/// Inspects in a row that may be late before the engine counts as hung.
-const HUNG: usize = 32;
+/// Inspects in a row that may be late before the engine is asked whether it answers anything.
+const MANY_LATE: usize = 32;
+/// What is then waited for each of the others: an engine that starts hundreds of containers at once is not to be waited
+/// for hundreds of times.
+const SHORT: Duration = Duration::from_millis(250);
 /// How many deadlines an engine has for an inspect that is late: as many, and it is at work on the container.
 const AT_WORK: u32 = 5;
 /// Containers asked for in one list: a filter names each with some 70 bytes, and a request target has 64 KiB.
@@ -51,6 +55,27 @@ enum Inspected {
     Found(Found),
     Gone,
     Late(LateInspect),
+}
+
+/// How long each inspect of a list is waited for; inspects that run at once share it.
+struct Patience(AtomicU64);
+
+impl Patience {
+    fn new(patience: Duration) -> Self {
+        Self(AtomicU64::new(millis(patience)))
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+
+    fn shorten(&self) {
+        self.0.fetch_min(millis(SHORT), Ordering::Relaxed);
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Reads objects from one engine with one API version.
@@ -166,8 +191,9 @@ impl Fetch {
         }
     }
 
-    /// Inspects every container of a list; the first failure ends it, so that a hung engine costs one deadline. One that
-    /// is late does not: an engine answers for a container that it starts or clears up after only when that is done.
+    /// Inspects every container of a list; the first failure ends it, so that a hung engine costs few deadlines. One that
+    /// is late does not: an engine answers for a container that it starts or clears up after only when that is done. Many
+    /// that are late in a row are no failure either, as long as the engine answers a list meanwhile.
     async fn with_details(
         &self,
         list: &Bytes,
@@ -175,8 +201,9 @@ impl Fetch {
         details: &mut Details,
     ) -> Result<(), Error> {
         let entries = entries(list).map_err(|e| self.bad("/containers/json", &e))?;
+        let patience = Patience::new(patience);
         let entries = entries.into_iter();
-        let inspects = entries.map(|(id, entry)| self.inspect(id, entry, patience));
+        let inspects = entries.map(|(id, entry)| self.inspect(id, entry, &patience));
         let inspects: Vec<_> = inspects.collect();
         let mut inspects = stream::iter(inspects).buffer_unordered(INSPECTS);
         let mut late_in_a_row = 0;
@@ -192,11 +219,10 @@ impl Fetch {
                 Inspected::Gone => continue,
             }
             late_in_a_row += 1;
-            if late_in_a_row == HUNG {
-                return Err(Error::Timeout {
-                    node: self.client.key().to_string(),
-                    after: patience,
-                });
+            if late_in_a_row == MANY_LATE {
+                self.get("/containers/json?limit=1").await?;
+                patience.shorten();
+                late_in_a_row = 0;
             }
         }
         Ok(())
@@ -207,12 +233,12 @@ impl Fetch {
         &self,
         id: String,
         entry: String,
-        patience: Duration,
+        patience: &Patience,
     ) -> Result<Inspected, Error> {
         let (mut fetch, path) = (self.clone(), format!("/containers/{id}/json"));
         fetch.deadline *= AT_WORK;
         let mut asked: Asked = Box::pin(async move { fetch.get(&path).await });
-        match tokio::time::timeout(patience, &mut asked).await {
+        match tokio::time::timeout(patience.now(), &mut asked).await {
             Ok(Ok(inspect)) => Ok(Inspected::Found(Found { entry, inspect })),
             Ok(Err(e)) if e.status() == Some(StatusCode::NOT_FOUND) => Ok(Inspected::Gone),
             Ok(Err(e)) => Err(e),
@@ -261,18 +287,5 @@ fn entries(list: &Bytes) -> serde_json::Result<Vec<(String, String)>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn however_many_containers_are_asked_for_each_target_is_one_that_can_be_sent() {
-        let ids: Vec<Arc<str>> = (0..2000).map(|n| format!("{n:064x}").into()).collect();
-        let paths: Vec<String> = lists_of(&ids).collect();
-        for path in &paths {
-            assert!(path.parse::<http::Uri>().is_ok(), "{} bytes", path.len());
-        }
-        let all = paths.concat();
-        assert!(ids.iter().all(|id| all.contains(&**id)));
-        assert_eq!(lists_of(&[]).count(), 0);
-    }
-}
+#[path = "fetch_tests.rs"]
+mod tests;

@@ -34,6 +34,7 @@ pub use client::Client;
 pub use error::Error;
 pub use events::history;
 pub use feed::Feed;
+pub use inventory::Copying;
 pub use settings::Settings;
 
 use crate::model::Node;
@@ -81,9 +82,9 @@ pub(crate) enum Command {
     /// A tag was given to an image, which may have had it already.
     Tagged(String),
     /// A copy of an image is about to bring a tag, which came to the image at this time where it is from.
-    Copying(String, Option<Timestamp>),
+    Copying(Copying, String, Option<Timestamp>),
     /// The copy has ended, whichever way.
-    Copied(String),
+    Copied(Copying, String),
 }
 
 /// A wish for a refresh; the sender is answered with the node's revision once it is published.
@@ -153,17 +154,18 @@ impl Engine {
 
     /// Says that a copy is about to bring a tag, which came to its image at `moved_at` where it is from: it is no newer
     /// here. To be ended by [`Engine::copied`].
-    pub async fn copying(&self, tag: &str, moved_at: Option<Timestamp>) {
+    pub async fn copying(&self, copy: Copying, tag: &str, moved_at: Option<Timestamp>) {
         // Who is not heard has left the cluster.
         let _ = self
             .commands
-            .send(Command::Copying(tag.to_owned(), moved_at))
+            .send(Command::Copying(copy, tag.to_owned(), moved_at))
             .await;
     }
 
     /// Says that the copy that brought a tag has ended and was looked at.
-    pub async fn copied(&self, tag: &str) {
-        let _ = self.commands.send(Command::Copied(tag.to_owned())).await;
+    pub async fn copied(&self, copy: Copying, tag: &str) {
+        let ended = Command::Copied(copy, tag.to_owned());
+        let _ = self.commands.send(ended).await;
     }
 
     /// Has the engine looked at when a call takes long, and returns once it is no longer healthy, with the reason.

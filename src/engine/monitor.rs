@@ -239,12 +239,12 @@ impl Monitor {
             Command::Read(order) => order,
             Command::Tagged(tag) => return self.inventory.tagged(&tag),
             Command::Suspect => return poke.notify_one(),
-            Command::Copying(tag, moved_at) => {
-                self.inventory.copied.insert(tag, moved_at);
+            Command::Copying(copy, tag, moved_at) => {
+                self.inventory.copied.insert(copy, tag, moved_at);
                 return;
             }
-            Command::Copied(tag) => {
-                self.inventory.copied.remove(&tag);
+            Command::Copied(copy, tag) => {
+                self.inventory.copied.remove(copy, &tag);
                 return;
             }
             Command::Created(Ok(())) => {

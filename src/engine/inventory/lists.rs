@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::copies::Copies;
 use crate::model::image::familiar;
 use crate::model::plugin::{Kind, Plugin};
 use crate::model::{Image, Network, Volume};
@@ -61,7 +62,7 @@ pub(crate) fn images(all: &Bytes, shown: &Bytes) -> serde_json::Result<Vec<Image
 pub(crate) fn note_moves(
     old: &[Image],
     new: &mut [Image],
-    copied: &HashMap<String, Option<Timestamp>>,
+    copied: &Copies,
     retagged: &HashSet<String>,
     now: Timestamp,
 ) {
@@ -73,14 +74,14 @@ pub(crate) fn note_moves(
     for image in new {
         image.copied = match ids.get(image.id.as_str()) {
             Some(known) => *known,
-            None => image.tags.iter().any(|tag| copied.contains_key(tag)),
+            None => image.tags.iter().any(|tag| copied.get(tag).is_some()),
         };
         for tag in &image.tags {
             let at = match owners.get(tag.as_str()) {
                 Some(owner) if owner.id == image.id && !retagged.contains(familiar(tag)) => {
                     owner.moved.get(tag).copied()
                 }
-                _ => copied.get(tag).copied().unwrap_or(Some(now)),
+                _ => copied.get(tag).unwrap_or(Some(now)),
             };
             image.moved.extend(at.map(|at| (tag.clone(), at)));
         }
@@ -175,6 +176,7 @@ pub(crate) fn plugins(list: &Bytes) -> serde_json::Result<Vec<Plugin>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::copies::Copying;
     use super::*;
 
     #[test]
@@ -210,7 +212,7 @@ mod tests {
         let (noon, later) = (at("2026-11-24T12:00:00Z"), at("2026-11-24T13:00:00Z"));
         let first = [image("a", &["app:1", "x:1"])];
         let mut second = [image("a", &["x:1"]), image("b", &["app:1"])];
-        let none = HashMap::new();
+        let none = Copies::default();
         note_moves(&first, &mut second, &none, &HashSet::new(), noon);
         assert!(second[0].moved.is_empty(), "it was there from the start");
         assert_eq!(second[1].moved_at("app:1"), Some(noon));
@@ -219,7 +221,9 @@ mod tests {
         assert_eq!(third[1].moved_at("app:1"), Some(noon));
         assert_eq!(third[1].moved_at("docker.io/library/new:1"), Some(later));
         // Copies are as old as what they are copies of.
-        let copied = HashMap::from([("new:1".to_owned(), Some(noon)), ("app:1".to_owned(), None)]);
+        let mut copied = Copies::default();
+        copied.insert(Copying::begin(), "new:1".to_owned(), Some(noon));
+        copied.insert(Copying::begin(), "app:1".to_owned(), None);
         let mut fourth = [image("c", &["new:1", "app:1", "x:1"])];
         note_moves(&third, &mut fourth, &copied, &HashSet::new(), later);
         assert_eq!(fourth[0].moved_at("new:1"), Some(noon));

@@ -3,16 +3,19 @@
 //! Invariant: pure. No network here; the monitor brings the answers.
 
 mod container;
+mod copies;
 mod inspected;
 mod lists;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
 pub(crate) use container::Found;
 use container::Host;
+use copies::Copies;
+pub use copies::Copying;
 pub(crate) use inspected::{content, last_tagged};
 pub(crate) use lists::{images, networks, plugins, volumes};
 
@@ -41,8 +44,8 @@ pub(crate) struct Inventory {
     ordered: String,
     /// Whether the volume that carries the orders is gone from the engine.
     orders_lost: bool,
-    /// Tags that copies bring at the moment, with when they came to the image where it is from.
-    pub(crate) copied: HashMap<String, Option<Timestamp>>,
+    /// Tags that copies bring at the moment.
+    pub(crate) copied: Copies,
     /// Tags given since the last list, also to images that had them: whoever gives one means that image from now on.
     retagged: HashSet<String>,
     updated_at: Option<Timestamp>,
@@ -66,7 +69,7 @@ impl Inventory {
             orders: Orders::default(),
             ordered: String::new(),
             orders_lost: false,
-            copied: HashMap::new(),
+            copied: Copies::default(),
             retagged: HashSet::new(),
             updated_at: None,
         }
