@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::ROUNDS;
 use crate::support::caller::Caller;
 use crate::support::flotilla::Flotilla;
+use crate::support::lab::Release::V28;
 use crate::support::lab::{Lab, Spec, eventually};
 
-/// How often a cluster is made, joined and left: a round takes some seconds, since three engines agree one by one.
-const ROUNDS: usize = 15;
+/// How often three engines make, join and leave a cluster: a round takes some seconds, since they agree one by one. One
+/// engine alone does each of it as often as the other tests.
+const OF_THREE: usize = 5;
 
 /// Checks that everything which a client may look at says that all engines are in a cluster, or that none is.
-fn check(caller: &Caller, inside: bool, after: &str) {
+fn check(caller: &Caller, count: usize, inside: bool, after: &str) {
     let status = if inside { 200 } else { 503 };
     for path in ["/swarm", "/services", "/secrets", "/configs"] {
         let answer = caller.get(path);
@@ -23,7 +26,7 @@ fn check(caller: &Caller, inside: bool, after: &str) {
     assert_eq!(info["Swarm"]["LocalNodeState"], state, "after {after}");
     let nodes = caller.get("/nodes").expect(200).json();
     let nodes = nodes.as_array().unwrap();
-    assert_eq!(nodes.len(), 3, "after {after}: {nodes:?}");
+    assert_eq!(nodes.len(), count, "after {after}: {nodes:?}");
     for node in nodes {
         let outside = node["Description"]["Swarm"] == "inactive";
         assert_eq!(outside, !inside, "after {after}: {node}");
@@ -52,10 +55,10 @@ fn clusters_are_seen_as_soon_as_they_are_made_and_no_longer_than_they_are() {
     let first = lab.engine("node0");
     let remote = format!("{}:2377", first.ip());
     let listen = json!({"ListenAddr": "0.0.0.0:2377"});
-    for round in 0..ROUNDS {
+    for round in 0..OF_THREE {
         if round % 2 == 0 {
             caller.post_json("/swarm/init", &listen).expect(200);
-            check(&caller, true, "init");
+            check(&caller, 3, true, "init");
         } else {
             // Made past Flotilla, by one engine alone.
             let direct = Caller::new(first.address());
@@ -74,9 +77,55 @@ fn clusters_are_seen_as_soon_as_they_are_made_and_no_longer_than_they_are() {
             let body =
                 json!({"ListenAddr": "0.0.0.0:2377", "RemoteAddrs": [remote], "JoinToken": token});
             caller.post_json("/swarm/join", &body).expect(200);
-            check(&caller, true, "join");
+            check(&caller, 3, true, "join");
         }
         caller.post("/swarm/leave?force=1").expect(200);
-        check(&caller, false, "leave");
+        check(&caller, 3, false, "leave");
     }
+}
+
+#[test]
+fn a_cluster_of_one_is_seen_as_soon_as_it_is_made_and_no_longer_than_it_is() {
+    let lab = Lab::start(&Spec::of(&[V28])).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let caller = Caller::new(flotilla.addr());
+    for _ in 0..ROUNDS {
+        caller.post_json("/swarm/init", &json!({})).expect(200);
+        check(&caller, 1, true, "init");
+        caller.post("/swarm/leave?force=1").expect(200);
+        check(&caller, 1, false, "leave");
+    }
+}
+
+#[test]
+fn an_engine_that_joins_a_cluster_of_others_is_a_member_at_once_and_until_it_leaves() {
+    let lab = Lab::start(&Spec::of(&[V28, V28])).unwrap();
+    let (manager, worker) = (&lab.engines()[0], &lab.engines()[1]);
+    let direct = Caller::new(manager.address());
+    let body = json!({"ListenAddr": "0.0.0.0:2377", "AdvertiseAddr": manager.ip()});
+    direct.post_json("/swarm/init", &body).expect(200);
+    let token = direct.get("/swarm").expect(200).json()["JoinTokens"]["Worker"].clone();
+    let flotilla = Flotilla::start(lab.folder(), &[], &worker.address());
+    flotilla.wait_for_nodes(1);
+    let caller = Caller::new(flotilla.addr());
+    let check = |inside: bool, after: &str| {
+        let nodes = caller.get("/nodes").expect(200).json();
+        let outside = nodes[0]["Description"]["Swarm"] == "inactive";
+        assert_eq!(outside, !inside, "after {after}: {nodes}");
+        let info = worker.ask("/info").unwrap();
+        assert_eq!(
+            info["Swarm"]["LocalNodeState"] == "active",
+            inside,
+            "after {after}"
+        );
+    };
+    let join = json!({"RemoteAddrs": [format!("{}:2377", manager.ip())], "JoinToken": token});
+    for _ in 0..ROUNDS {
+        check(false, "leave");
+        caller.post_json("/swarm/join", &join).expect(200);
+        check(true, "join");
+        caller.post_json("/swarm/join", &join).expect(503);
+        caller.post("/swarm/leave").expect(200);
+    }
+    check(false, "leave");
 }

@@ -4,15 +4,12 @@ use std::thread;
 
 use serde_json::{Value, json};
 
+use super::ROUNDS;
 use crate::support::caller::{Caller, sleeper};
 use crate::support::flotilla::Flotilla;
 use crate::support::http::{call_json, call_with};
 use crate::support::lab::{Lab, Spec};
 use crate::support::managed_plugin::{archive, listen};
-
-/// How often each job runs: a round starts and ends a process on three engines, or pulls on them, which takes some
-/// seconds on a machine of two cores.
-const ROUNDS: usize = 25;
 
 struct Scene {
     lab: Lab,

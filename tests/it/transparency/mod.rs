@@ -45,6 +45,13 @@ fn three_engines_of_28_5_answer_as_one_through_flotilla() {
     compare_all(&[Release::V28; 3], &[Some(24), Some(51)]);
 }
 
+#[test]
+fn engines_of_both_releases_answer_as_one_of_them_through_flotilla() {
+    use Release::{V20, V28};
+    compare_mixed(&[V20, V28, V28], Some(24));
+    compare_mixed(&[V28, V20, V20], Some(41));
+}
+
 /// Endpoints whose success has no row, with the reason.
 const WITHOUT_SUCCESS: &[(&str, &str)] = &[
     (
@@ -153,6 +160,44 @@ fn compare_all(releases: &[Release], versions: &[Option<u16>]) {
         "{count}:\n{}",
         differences.join("\n")
     );
+}
+
+/// Runs the table through Flotilla before engines of both releases, and directly against one of each: every answer is as
+/// one of these two gives it.
+fn compare_mixed(releases: &[Release], version: Option<u16>) {
+    let lab = Lab::start(&Spec::of(releases)).unwrap();
+    if let Some(skipped) = lab.skipped() {
+        skip(skipped);
+        return;
+    }
+    let flotilla = Flotilla::before(&lab);
+    let of = |release: Release| {
+        let at = releases.iter().position(|r| *r == release).unwrap();
+        lab.engines()[at].address()
+    };
+    let mut old = Side::new(&of(Release::V20), 'd', version);
+    let mut new = Side::new(&of(Release::V28), 'd', version);
+    let mut through = Side::new(flotilla.addr(), 'f', version);
+    let mut differences = Vec::new();
+    for row in rows().filter(|row| version.is_none_or(|minor| row.since <= minor)) {
+        let (old, mut new, through) = (old.run(row), new.run(row), through.run(row));
+        // All speak the version that the oldest of them has.
+        let headers = &mut new.head.headers;
+        let own = headers.iter_mut().filter(|(name, _)| name == "Api-Version");
+        own.for_each(|(_, api)| *api = "1.41".to_owned());
+        let as_old = match row.modern {
+            true => compare::own(row, &through),
+            false => compare::compare(row, releases.len(), &old, &through),
+        };
+        let as_new = compare::compare(row, releases.len(), &new, &through);
+        if let (Err(old), Err(new)) = (as_old, as_new) {
+            let (method, path) = (row.method, row.path);
+            differences.push(format!("{method} {path}\nof 20.10: {old}\nof 28.5: {new}"));
+        }
+    }
+    let count = differences.len();
+    let differences = differences.join("\n");
+    assert!(count == 0, "{count}:\n{differences}");
 }
 
 /// Runs rows on one side and then on the other, and panics with all that differs.
