@@ -209,4 +209,6 @@ pub(super) const ROUTES: &[Route] = &[
     row!("GET" "/flotilla/decisions" 24 Own decision::read::list, "where containers were placed, newest first; engines answer 404"),
     row!("GET" "/flotilla/decisions/{}" 24 Own decision::read::inspect, "why one was placed there, node by node, by container or decision; engines answer 404"),
     row!("POST" "/flotilla/explain" 24 Own decision::explain, "where a create would be placed, and why; creates nothing; engines answer 404"),
+    row!("GET" "/flotilla/strategy" 24 Own decision::strategy::inspect, "the strategy by which nodes are chosen; engines answer 404"),
+    row!("POST" "/flotilla/strategy" 24 Own decision::strategy::change, "another strategy from now on; engines answer 404"),
 ];

@@ -7,6 +7,7 @@ use super::certs::Certs;
 use super::explain::Explain;
 use super::manage::Manage;
 use super::overlay::Overlay;
+use super::strategy::Strategy;
 use super::why::Why;
 
 /// One Docker endpoint for many engines.
@@ -78,6 +79,8 @@ pub(super) enum Command {
     Why(Why),
     /// Say where a container would go, and why; nothing is created
     Explain(Box<Explain>),
+    /// Say by which strategy nodes are chosen, or choose by another
+    Strategy(Strategy),
     /// Print docs/differences.md, generated from the table of routes
     #[command(hide = true)]
     Differences,

@@ -12,6 +12,9 @@ pub enum Error {
     /// A value is not allowed, said in a sentence that names it.
     #[error("{0}")]
     Named(String),
+    /// A strategy is not known.
+    #[error(transparent)]
+    Strategy(#[from] crate::scheduler::strategy::Unknown),
     /// A flag takes a duration and got something else.
     #[error("invalid {flag}: {source}")]
     Duration {

@@ -92,7 +92,8 @@ pub(super) struct Listen {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Placement")]
 pub(super) struct Placement {
-    /// spread, binpack or random
+    /// spread, binpack, random, locality (who has the image); spread:running and binpack:running do not count containers
+    /// that have ended; mixes: spread*2+locality
     #[arg(long, default_value = "spread", value_name = "NAME")]
     pub(super) strategy: String,
     /// Filter that engines must pass, in the order given: health, port, containerslots, limit, dependency, affinity,

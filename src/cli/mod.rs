@@ -18,6 +18,7 @@ mod placement;
 mod rehearsal;
 mod remote;
 mod settings;
+mod strategy;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -79,6 +80,7 @@ impl Cli {
             Command::Overlay(overlay) => Box::pin(overlay.run()).await,
             Command::Why(why) => why.run().await,
             Command::Explain(explain) => Box::pin(explain.run()).await,
+            Command::Strategy(strategy) => strategy.run().await,
             Command::Differences => {
                 // Nobody is left to tell when stdout is closed.
                 let _ = write!(std::io::stdout(), "{}", crate::api::differences());

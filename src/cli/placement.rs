@@ -3,6 +3,8 @@
 use super::error::Error;
 use super::manage::Placement;
 use super::settings::pairs;
+use crate::model::Manners;
+use crate::scheduler::strategy;
 
 /// All filters, in the order they run unless told otherwise.
 const FILTERS: [&str; 9] = [
@@ -24,11 +26,9 @@ const OVERCOMMIT: f64 = 0.05;
 impl Placement {
     /// Returns the strategy under the one name it has here.
     pub(super) fn strategy(&self) -> Result<String, Error> {
-        match self.strategy.as_str() {
-            name @ ("spread" | "binpack" | "random") => Ok(name.to_owned()),
-            "binpacking" => Ok("binpack".to_owned()),
-            _ => Err(Error::Value("strategy not supported")),
-        }
+        // A name means the same whatever the habits.
+        let strategy = strategy::parse(&self.strategy, Manners::Engine)?;
+        Ok(strategy.name().to_owned())
     }
 
     /// Returns the filters in the order given.

@@ -109,7 +109,14 @@ const WRONG: &[(&str, &str)] = &[
         "discovery required to manage a cluster. See 'flotilla manage --help'.",
     ),
     ("gopher://x", "discovery service not supported"),
-    ("a:1 --strategy x", "strategy not supported"),
+    (
+        "a:1 --strategy x",
+        "strategy not supported: x (there are spread, binpack, random, spread:running, binpack:running, locality, and mixes of them: spread*2+locality)",
+    ),
+    (
+        "a:1 --strategy spread+binpack*0",
+        "strategy spread+binpack*0: \"0\" at 16 is no weight (1 to 1000)",
+    ),
     ("a:1 -f x", "filter not supported"),
     ("a:1 -H udp://x:1", "unsupported protocol: \"udp\""),
     ("a:1 -c mesos", "unsupported cluster \"mesos\""),

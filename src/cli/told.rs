@@ -144,7 +144,8 @@ fn part(part: &Value) -> String {
     let own = format!(
         "{} {}{}",
         text(&part["Name"]),
-        part["Value"],
+        // Written as 60 also where decimals could be.
+        part["Value"].as_f64().unwrap_or_default(),
         text(&part["Unit"])
     );
     match of.as_slice() {
@@ -218,9 +219,9 @@ mod tests {
             "Nodes": [
                 {"Name": "node1", "Verdict": "chosen", "Field": "", "Reason": "", "Image": "here", "Score": 70,
                  "Parts": [
-                    {"Name": "load", "Value": 60, "Unit": "%", "Of": [
+                    {"Name": "load", "Value": 60.0, "Unit": "%", "Of": [
                         {"Name": "cpu", "Value": 20, "Unit": "%", "Of": []}, {"Name": "memory", "Value": 40, "Unit": "%", "Of": []}]},
-                    {"Name": "containers", "Value": 2, "Unit": "", "Of": []}],
+                    {"Name": "containers per CPU", "Value": 0.5, "Unit": "", "Of": []}],
                  "Wishes": [{"Wish": "constraint:zone==~eu", "Met": false}], "Trouble": null},
                 {"Name": "node0", "Verdict": "behind", "Field": "score", "Reason": "containers 3; on node1 2"},
                 {"Name": "node10", "Verdict": "refused", "Field": "health", "Reason": "does not answer (x)"},
@@ -235,7 +236,7 @@ mod tests {
             "decision 3f2a1c, 12 seconds ago: web (image busybox) went to node1\n\
              strategy spread; asked: constraint zone==~eu, port 80/tcp, memory 1 GiB, cpus 1.5\n\
              \n\
-             \x20 node1   chosen   load 60% (cpu 20%, memory 40%); containers 2; meets 0 of 1 soft wishes; image here\n\
+             \x20 node1   chosen   load 60% (cpu 20%, memory 40%); containers per CPU 0.5; meets 0 of 1 soft wishes; image here\n\
              \x20 node0   behind   score: containers 3; on node1 2\n\
              \x20 node10  refused  health: does not answer (x)\n\
              \n\

@@ -12,7 +12,7 @@ use super::spec::Spec;
 use super::supply::{Supply, Wanted};
 use super::{Cluster, Error, Members};
 use crate::model::{ClusterView, Node};
-use crate::scheduler::Request;
+use crate::scheduler::{Request, Scheduler};
 
 /// The largest body of a create whose decision is kept, in bytes.
 const KEPT_BYTES: usize = 64 << 10;
@@ -29,13 +29,21 @@ pub(super) struct Chosen {
 pub(super) struct Trace {
     /// Its number; `None` when decisions are not kept.
     pub(super) id: Option<Id>,
-    /// What was last asked, and the picture that it was asked of.
-    look: Option<(Arc<Request>, Arc<ClusterView>)>,
+    /// What was last asked, the picture that it was asked of, and the rules.
+    look: Option<Look>,
     node: Option<Arc<Node>>,
     /// The nodes, by key, that turned out not to do it.
     passed_over: Vec<Arc<str>>,
     steps: Vec<Step>,
     more_steps: usize,
+}
+
+/// One look at all nodes.
+#[derive(Debug)]
+struct Look {
+    request: Arc<Request>,
+    picture: Arc<ClusterView>,
+    scheduler: Arc<Scheduler>,
 }
 
 impl Trace {
@@ -56,7 +64,7 @@ impl Trace {
 
     /// Returns what was last asked.
     pub(super) fn request(&self) -> Option<&Request> {
-        self.look.as_ref().map(|(request, _)| &**request)
+        self.look.as_ref().map(|look| &*look.request)
     }
 
     /// Notes what happened to a node.
@@ -81,17 +89,22 @@ impl Trace {
 
     /// Keeps the decision, if one came to be: it did when nodes were looked at.
     fn keep(self, cluster: &Cluster, outcome: Outcome) -> Option<Arc<Decision>> {
-        let (request, picture) = self.look?;
+        let Look {
+            request,
+            picture,
+            scheduler,
+        } = self.look?;
         let taken = |node: Arc<Node>| Taken {
             key: Arc::clone(&node.key),
             name: node.name.clone(),
-            standing: cluster.scheduler().verdict(&request, &node).said.ok(),
+            standing: scheduler.verdict(&request, &node).said.ok(),
         };
         let node = self.node.map(taken);
         let decision = Arc::new(Decision {
             id: self.id?,
             at: Timestamp::now(),
             request,
+            scheduler,
             node,
             passed_over: self.passed_over,
             steps: self.steps,
@@ -164,7 +177,11 @@ fn rank(
         Cow::Borrowed(_) => request,
         Cow::Owned(balanced) => Arc::new(balanced),
     };
-    trace.look = Some((Arc::clone(&request), Arc::clone(&picture)));
+    trace.look = Some(Look {
+        request: Arc::clone(&request),
+        picture: Arc::clone(&picture),
+        scheduler: Arc::clone(&scheduler),
+    });
     trace.node = None;
     let placement = scheduler.place(&request, &left);
     let wanted = Wanted::new(members, &request.image);

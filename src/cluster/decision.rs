@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::scheduler::{Request, Standing};
+use crate::scheduler::{Request, Scheduler, Standing};
 
 /// The most steps of one decision that are kept.
 const STEPS: usize = 64;
@@ -28,6 +28,8 @@ pub struct Decision {
     pub at: Timestamp,
     /// What was asked.
     pub request: Arc<Request>,
+    /// The rules that it was decided by.
+    pub scheduler: Arc<Scheduler>,
     /// The node that was taken, or would be.
     pub node: Option<Taken>,
     /// The nodes, by key, that had turned out not to do it when the last look was taken.

@@ -181,7 +181,8 @@ mod tests {
 
     use super::*;
     use crate::cluster::decision::Outcome;
-    use crate::scheduler::Request;
+    use crate::model::Manners;
+    use crate::scheduler::{Request, Scheduler};
 
     fn decision(id: Id, container: &str) -> Arc<Decision> {
         Arc::new(Decision {
@@ -191,6 +192,7 @@ mod tests {
                 name: Some(format!("name-{container}")),
                 ..Request::default()
             }),
+            scheduler: Arc::new(Scheduler::new("spread", None, Manners::Engine).unwrap()),
             node: None,
             passed_over: Vec::new(),
             steps: Vec::new(),

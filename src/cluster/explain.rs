@@ -10,7 +10,7 @@ use super::decisions::Found;
 use super::supply::{Wanted, Way};
 use crate::model::Node;
 use crate::scheduler::explain::Behind;
-use crate::scheduler::{Objection, Scheduler, Standing, Verdict};
+use crate::scheduler::{Objection, Standing, Verdict};
 
 /// What is said of a node that was admitted and to which nothing happened.
 const NOT_TRIED: &str = "was not tried";
@@ -42,11 +42,11 @@ pub enum Role {
 }
 
 /// Tells a decision node by node, best first, then those that are refused; nothing when its picture is gone.
-pub fn explain(scheduler: &Scheduler, found: &Found) -> Option<Vec<Told>> {
+pub fn explain(found: &Found) -> Option<Vec<Told>> {
     let picture = found.picture.as_deref()?;
     let decision = &*found.decision;
     let wanted = Wanted::of_view(picture, &decision.request.image);
-    let verdicts = scheduler.explain(&decision.request, picture);
+    let verdicts = decision.scheduler.explain(&decision.request, picture);
     let mut admitted = Vec::new();
     let mut refused = Vec::new();
     for Verdict { node, said } in verdicts {
@@ -161,7 +161,7 @@ mod tests {
     use super::super::decisions::Decisions;
     use super::*;
     use crate::model::{ClusterView, Health, Image, Manners};
-    use crate::scheduler::Request;
+    use crate::scheduler::{Request, Scheduler};
 
     fn node(name: &str) -> Node {
         Node {
@@ -199,6 +199,7 @@ mod tests {
                 image: "app@sha256:11".to_owned(),
                 ..Request::default()
             }),
+            scheduler: Arc::new(Scheduler::new("spread", None, Manners::Engine).unwrap()),
             node: taken.map(|name| Taken {
                 key: key(name),
                 name: name.to_owned(),
@@ -213,8 +214,7 @@ mod tests {
             decision,
             picture: Some(picture),
         };
-        let scheduler = Scheduler::new("spread", None, Manners::Engine).unwrap();
-        let told = explain(&scheduler, &found).unwrap();
+        let told = explain(&found).unwrap();
         let lines = told.iter().map(|t| match &t.role {
             Role::Chosen => format!("{} chosen", t.node.name),
             Role::Behind(b) => format!("{} behind {}: {}", t.node.name, b.field, b.text),

@@ -43,7 +43,7 @@ pub use members::Members;
 
 use crate::engine::{Engine, Feed, Refresh};
 use crate::model::Manners;
-use crate::scheduler::Scheduler;
+use crate::scheduler::{self, Scheduler};
 
 /// How long a request waits for the view to show what it just did.
 const VISIBLE_DEADLINE: Duration = Duration::from_secs(5);
@@ -54,7 +54,8 @@ const START: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Cluster {
     members: watch::Receiver<Arc<Members>>,
-    scheduler: Arc<Scheduler>,
+    scheduler: watch::Sender<Arc<Scheduler>>,
+    manners: Manners,
     reservations: reservation::Reservations,
     execs: execs::Execs,
     builds: builds::Builds,
@@ -74,7 +75,8 @@ impl Cluster {
     ) -> Self {
         Self {
             members,
-            scheduler: Arc::new(scheduler),
+            manners: scheduler.manners(),
+            scheduler: watch::Sender::new(Arc::new(scheduler)),
             reservations: reservation::Reservations::default(),
             execs: execs::Execs::default(),
             builds: builds::Builds::default(),
@@ -102,14 +104,30 @@ impl Cluster {
         let _ = tokio::time::timeout_at(self.started + START, wait).await;
     }
 
-    /// Returns the scheduler.
-    pub fn scheduler(&self) -> &Scheduler {
-        &self.scheduler
+    /// Returns the scheduler; a request takes it once, as another may take its place.
+    pub fn scheduler(&self) -> Arc<Scheduler> {
+        Arc::clone(&self.scheduler.borrow())
+    }
+
+    /// Chooses by another strategy from now on.
+    ///
+    /// # Errors
+    /// The text names none; all stays as it was.
+    pub fn switch_strategy(&self, strategy: &str) -> Result<(), scheduler::Unknown> {
+        let mut outcome = Ok(());
+        self.scheduler.send_if_modified(|current| {
+            match current.with_strategy(strategy) {
+                Ok(other) => *current = Arc::new(other),
+                Err(unknown) => outcome = Err(unknown),
+            }
+            outcome.is_ok()
+        });
+        outcome
     }
 
     /// Returns whose habits are followed.
     pub fn manners(&self) -> Manners {
-        self.scheduler.manners()
+        self.manners
     }
 
     /// Returns the reservations of names and resources.

@@ -256,6 +256,10 @@ pub struct Containers {
     by_name: HashMap<String, Arc<str>>,
     /// Made when first asked for; empty again after each change.
     tally: OnceLock<Arc<Tally>>,
+    /// How many run or are about to, counted as they come and go.
+    active: usize,
+    /// What those were promised.
+    promised: Resources,
 }
 
 impl Containers {
@@ -265,6 +269,10 @@ impl Containers {
         for name in &container.names {
             self.by_name.insert(name.clone(), Arc::clone(&container.id));
         }
+        if !container.has_ended() {
+            self.active += 1;
+            self.promised = self.promised + container.resources;
+        }
         self.by_id.insert(Arc::clone(&container.id), container);
         self.tally.take();
     }
@@ -273,6 +281,10 @@ impl Containers {
     pub fn remove(&mut self, id: &str) -> Option<Arc<Container>> {
         let old = self.by_id.remove(id)?;
         self.tally.take();
+        if !old.has_ended() {
+            self.active -= 1;
+            self.promised = self.promised - old.resources;
+        }
         for name in &old.names {
             if self.by_name.get(name).is_some_and(|owner| **owner == *id) {
                 self.by_name.remove(name);
@@ -333,6 +345,16 @@ impl Containers {
         self.by_id.len()
     }
 
+    /// Returns how many run or are about to.
+    pub fn active(&self) -> usize {
+        self.active
+    }
+
+    /// Returns what those that run or are about to were promised.
+    pub fn promised(&self) -> Resources {
+        self.promised
+    }
+
     /// Tells whether there are none.
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
@@ -389,6 +411,28 @@ mod tests {
         assert_eq!(found("abd").as_deref(), Some("abd2"));
         assert_eq!(found("ab"), None);
         assert_eq!(found(""), None);
+    }
+
+    #[test]
+    fn those_that_have_not_ended_are_counted_as_they_come_and_go() {
+        let make = |id: &str, status: &str, nano_cpus| {
+            let mut made = Container::clone(&container(id, id));
+            made.state.status = status.to_owned();
+            made.resources.nano_cpus = nano_cpus;
+            Arc::new(made)
+        };
+        let mut all = Containers::default();
+        all.insert(make("a", "running", 1));
+        all.insert(make("b", "created", 2));
+        all.insert(make("c", "exited", 4));
+        let counted = |all: &Containers| (all.active(), all.promised().nano_cpus);
+        assert_eq!(counted(&all), (2, 3));
+        all.insert(make("a", "exited", 1));
+        all.insert(make("c", "running", 4));
+        assert_eq!(counted(&all), (2, 6));
+        all.remove("b");
+        all.remove("nobody");
+        assert_eq!(counted(&all), (1, 4));
     }
 
     #[test]

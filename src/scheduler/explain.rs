@@ -99,9 +99,9 @@ impl Standing {
         self.rank.cmp(&other.rank)
     }
 
-    /// Returns the strategy's score, 0 to 100.
-    pub fn score(&self) -> u8 {
-        self.rank.score.value
+    /// Returns the strategy's score in whole points, 0 to 100.
+    pub fn score(&self) -> u32 {
+        self.rank.score.points()
     }
 
     /// Says in what this place is worse than the one on the node `name`; `None` when it is better.

@@ -13,7 +13,13 @@ pub mod strategy;
 pub mod wishes;
 
 #[cfg(test)]
+mod classic_tests;
+#[cfg(test)]
 mod explain_tests;
+#[cfg(test)]
+mod explained_tests;
+#[cfg(test)]
+mod strategy_tests;
 #[cfg(test)]
 mod tests;
 
@@ -30,13 +36,13 @@ pub use strategy::{Part, Score, Strategy};
 
 use crate::model::{ClusterView, Manners, Node};
 
-/// The rules of one cluster.
-#[derive(Debug)]
+/// The rules of one cluster; clones share them.
+#[derive(Clone, Debug)]
 pub struct Scheduler {
-    filters: Vec<Box<dyn Filter>>,
+    filters: Arc<[Box<dyn Filter>]>,
     /// Asked after the user's filters, whatever they are.
-    always: Vec<Box<dyn Filter>>,
-    strategy: Box<dyn Strategy>,
+    always: Arc<[Box<dyn Filter>]>,
+    strategy: Arc<dyn Strategy>,
     manners: Manners,
 }
 
@@ -52,13 +58,8 @@ pub enum Unknown {
         known: String,
     },
     /// No such strategy.
-    #[error("strategy not supported: {name} (there are {known})")]
-    Strategy {
-        /// What was given.
-        name: String,
-        /// What there is.
-        known: String,
-    },
+    #[error(transparent)]
+    Strategy(#[from] strategy::Unknown),
 }
 
 /// Nodes that can take a container, best first.
@@ -99,7 +100,7 @@ impl Scheduler {
     ) -> Result<Self, Unknown> {
         let all = || filter::FILTERS.iter().map(|make| make(manners));
         let (filters, always) = match filters {
-            None => (all().collect(), Vec::new()),
+            None => (all().collect(), Arc::from([])),
             Some(names) => {
                 let known = || all().map(|f| f.name()).collect::<Vec<_>>().join(", ");
                 let found = names.iter().map(|name| {
@@ -113,23 +114,23 @@ impl Scheduler {
                 (found.collect::<Result<_, _>>()?, filter::always().into())
             }
         };
-        let wanted = match strategy {
-            "binpacking" => "binpack",
-            other => other,
-        };
-        let mut all = strategy::STRATEGIES.iter().map(|make| make());
-        let known = || strategy::STRATEGIES.iter().map(|make| make().name());
-        let strategy = all
-            .find(|s| s.name() == wanted)
-            .ok_or_else(|| Unknown::Strategy {
-                name: strategy.to_owned(),
-                known: known().collect::<Vec<_>>().join(", "),
-            })?;
         Ok(Self {
             filters,
             always,
-            strategy,
+            strategy: strategy::parse(strategy, manners)?.into(),
             manners,
+        })
+    }
+
+    /// Returns the same rules with another strategy.
+    ///
+    /// # Errors
+    /// The text names none.
+    pub fn with_strategy(&self, strategy: &str) -> Result<Self, Unknown> {
+        let strategy = strategy::parse(strategy, self.manners)?.into();
+        Ok(Self {
+            strategy,
+            ..self.clone()
         })
     }
 
@@ -139,7 +140,7 @@ impl Scheduler {
     }
 
     /// Returns the strategy's name.
-    pub fn strategy_name(&self) -> &'static str {
+    pub fn strategy_name(&self) -> &str {
         self.strategy.name()
     }
 
@@ -183,7 +184,7 @@ impl Scheduler {
         if wishes.len() == request.balances.len() {
             return Cow::Borrowed(request);
         }
-        let filters = || self.filters.iter().chain(&self.always);
+        let filters = || self.filters.iter().chain(self.always.iter());
         let lasting = || filters().filter(|f| f.is_lasting());
         let admits = |node: &Node| lasting().all(|f| f.check(request, node).is_ok());
         let eligible = nodes
@@ -223,7 +224,7 @@ impl Scheduler {
 
     /// Checks one node against every hard rule, and names the rule that refuses it.
     fn judge(&self, request: &Request, node: &Node) -> Result<(), Objection> {
-        for filter in self.filters.iter().chain(&self.always) {
+        for filter in self.filters.iter().chain(self.always.iter()) {
             let named = |refusal| Objection {
                 filter: filter.name(),
                 refusal,

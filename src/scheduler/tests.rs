@@ -34,7 +34,7 @@ pub(super) fn put(node: &mut Node, id: &str, resources: Resources) {
     }));
 }
 
-fn asks(cpus: i64, memory_bytes: i64) -> Request {
+pub(super) fn asks(cpus: i64, memory_bytes: i64) -> Request {
     Request {
         resources: Resources {
             nano_cpus: cpus * Resources::NANO_PER_CPU,
@@ -48,24 +48,8 @@ pub(super) fn view(nodes: &[Node]) -> ClusterView {
     ClusterView::new(nodes.iter().cloned().map(Arc::new).collect())
 }
 
-fn scheduler(strategy: &str) -> Scheduler {
+pub(super) fn scheduler(strategy: &str) -> Scheduler {
     Scheduler::new(strategy, None, Manners::Engine).unwrap()
-}
-
-/// Places `count` requests one after the other; returns how many each node got.
-fn run(strategy: &str, nodes: &mut [Node], request: &Request, count: usize) -> Vec<usize> {
-    let scheduler = scheduler(strategy);
-    for i in 0..count {
-        let placement = scheduler.place(request, &view(nodes)).unwrap();
-        let key = Arc::clone(&placement.candidates[0].key);
-        let node = nodes.iter_mut().find(|n| n.key == key).unwrap();
-        put(
-            node,
-            &format!("{}-{i}", node.name.clone()),
-            request.resources,
-        );
-    }
-    nodes.iter().map(|n| n.containers.len()).collect()
 }
 
 pub(super) fn binding(first: u16, last: u16, ip: &str, protocol: &str) -> PortBinding {
@@ -78,31 +62,6 @@ pub(super) fn binding(first: u16, last: u16, ip: &str, protocol: &str) -> PortBi
             protocol: protocol.to_owned(),
         },
     }
-}
-
-#[test]
-fn spread_fills_nodes_as_classic_documents() {
-    let two = || [node("a", 21, 64), node("b", 42, 128)];
-    assert_eq!(run("spread", &mut two(), &asks(0, 0), 60), [30, 30]);
-    assert_eq!(run("spread", &mut two(), &asks(1, 0), 60), [20, 40]);
-}
-
-#[test]
-fn binpack_fills_nodes_as_classic_documents() {
-    let mut nodes = [node("a", 4, 4), node("b", 4, 4)];
-    let scheduler = scheduler("binpack");
-    let place = |nodes: &mut [Node], id: &str, gib: i64| {
-        let request = asks(0, gib * GIB);
-        let best = scheduler.place(&request, &view(nodes)).unwrap().candidates[0]
-            .name
-            .clone();
-        let at = nodes.iter_mut().find(|n| n.name == best).unwrap();
-        put(at, id, request.resources);
-        best
-    };
-    assert_eq!(place(&mut nodes, "1", 2), "a");
-    assert_eq!(place(&mut nodes, "2", 3), "b");
-    assert_eq!(place(&mut nodes, "3", 1), "b");
 }
 
 #[test]
@@ -402,7 +361,7 @@ fn named_filters_replace_the_list_but_resources_stay() {
         Scheduler::new("best", None, Manners::Engine)
             .unwrap_err()
             .to_string(),
-        "strategy not supported: best (there are spread, binpack, random)"
+        "strategy not supported: best (there are spread, binpack, random, spread:running, binpack:running, locality, and mixes of them: spread*2+locality)"
     );
     assert!(
         Scheduler::new("spread", Some(&["x".into()]), Manners::Engine)

@@ -40,7 +40,7 @@ const TOLD: &[(&[&str], &[&str])] = &[
             "[env: DEBUG]",
             "at least 1s [default: 60s]",
             "[default: what the engines have in common]",
-            "spread, binpack or random [default: spread]",
+            "spread*2+locality [default: spread]",
             "repeatable [default: all, in this order]",
             "swarm.overcommit=0.05",
             "swarm.createretry=0",

@@ -57,6 +57,7 @@ mod schemas;
 mod sdk;
 mod skips;
 mod stores;
+mod strategies;
 mod suites;
 mod swarm_mode;
 mod system;

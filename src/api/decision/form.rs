@@ -8,7 +8,7 @@ use crate::cluster::decision::{Decision, Outcome};
 use crate::cluster::decisions::Found;
 use crate::cluster::explain::{self, Role, Told};
 use crate::net::body::Body;
-use crate::scheduler::{Expr, Part, Request, Scheduler};
+use crate::scheduler::{Expr, Part, Request};
 
 /// Makes the answer of a value.
 pub(super) fn answer(value: &Value) -> Response<Body> {
@@ -38,11 +38,12 @@ pub(super) fn row(decision: &Decision) -> Value {
 }
 
 /// Writes a decision with all that is known of it.
-pub(super) fn whole(scheduler: &Scheduler, found: &Found) -> Value {
+pub(super) fn whole(found: &Found) -> Value {
     let decision = &*found.decision;
+    let scheduler = &decision.scheduler;
     let steps = decision.steps.iter();
     let steps = steps.map(|s| json!({"Node": s.node, "Address": &*s.key, "What": s.what}));
-    let told = explain::explain(scheduler, found);
+    let told = explain::explain(found);
     let complete = told.is_some();
     let told = told.unwrap_or_else(|| explain::chosen(decision).into_iter().collect());
     let mut whole = row(decision);
@@ -122,7 +123,10 @@ fn node(told: &Told) -> Value {
 fn part(part: &Part) -> Value {
     json!({
         "Name": part.name,
-        "Value": part.value,
+        "Value": match part.decimals {
+            0 => part.value.into(),
+            _ => Value::from(part.number()),
+        },
         "Unit": part.unit,
         "Of": part.of.iter().map(self::part).collect::<Vec<_>>(),
     })

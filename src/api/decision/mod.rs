@@ -5,6 +5,7 @@
 
 mod form;
 pub(super) mod read;
+pub(super) mod strategy;
 
 use crate::api::call::{Answer, Call};
 use crate::api::container::create;
@@ -24,5 +25,5 @@ pub(super) async fn explain(call: Call) -> Answer {
         decision,
         picture: None,
     });
-    Ok(form::answer(&form::whole(cluster.scheduler(), &found)))
+    Ok(form::answer(&form::whole(&found)))
 }

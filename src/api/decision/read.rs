@@ -19,8 +19,7 @@ pub(in crate::api) async fn list(call: Call) -> Answer {
 /// Tells one decision node by node.
 pub(in crate::api) async fn inspect(call: Call) -> Answer {
     let found = find(&call)?;
-    let scheduler = call.api.cluster.scheduler();
-    Ok(form::answer(&form::whole(scheduler, &found)))
+    Ok(form::answer(&form::whole(&found)))
 }
 
 /// Finds the decision that a user means: by its number, or by a container in any way that containers are named.

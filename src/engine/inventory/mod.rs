@@ -254,7 +254,11 @@ impl Inventory {
             orders: self.orders.clone(),
             facts: Arc::clone(&self.facts),
             capacity: Resources {
-                nano_cpus: with_overcommit(number("NCPU") * Resources::NANO_PER_CPU),
+                nano_cpus: match self.manners {
+                    Manners::Engine => with_overcommit(number("NCPU") * Resources::NANO_PER_CPU),
+                    // Classic counts whole processors: one has none to give in excess.
+                    Manners::Classic => with_overcommit(number("NCPU")) * Resources::NANO_PER_CPU,
+                },
                 memory_bytes: with_overcommit(number("MemTotal")),
             },
             used: self.containers.iter().map(|c| c.resources).sum(),
@@ -330,6 +334,27 @@ mod tests {
         assert_eq!(labels.get("ostype").map(String::as_str), Some("linux"));
         assert!(!labels.contains_key("node"));
         assert!(!labels.contains_key("bare"));
+    }
+
+    #[test]
+    fn classic_overcommits_whole_processors() {
+        for (manners, nano_cpus) in [
+            (Manners::Engine, 4_200_000_000),
+            (Manners::Classic, 4_000_000_000),
+        ] {
+            let mut inventory = Inventory::new("a:2375".into(), 0.05, manners);
+            inventory.set_facts(Arc::new(Facts {
+                info: serde_json::json!({"NCPU": 4, "MemTotal": 1000}),
+                ..Facts::default()
+            }));
+            let capacity = inventory
+                .freeze(&Pulse::new(3, std::time::Duration::from_secs(1)), None)
+                .capacity;
+            assert_eq!(
+                (capacity.nano_cpus, capacity.memory_bytes),
+                (nano_cpus, 1050)
+            );
+        }
     }
 
     #[test]

@@ -1,27 +1,28 @@
 //! The fullest node first.
 
-use super::{MANY, Part, Score, Strategy, count, halved, weight, weight_and_count};
+use super::{Counting, Part, Score, Strategy};
 use crate::model::Node;
 use crate::scheduler::Request;
 
-/// Prefers the node with the smallest share left; between equals that with more containers.
+/// Prefers the node with the smallest share left of what is asked for; between equals that with more containers for each
+/// of its processors.
 #[derive(Debug)]
-pub(super) struct Binpack;
+pub(super) struct Binpack(pub(super) Counting);
 
 impl Strategy for Binpack {
-    fn name(&self) -> &'static str {
-        "binpack"
+    fn name(&self) -> &str {
+        self.0.name("binpack", "binpack:running")
     }
 
     fn score(&self, request: &Request, node: &Node) -> Score {
-        let weight = weight(request, node);
+        let full = self.0.measure(request, node);
         Score {
-            value: halved(weight),
-            tie: weight * MANY + count(node),
+            value: full.value(),
+            tie: full.tie(),
         }
     }
 
     fn parts(&self, request: &Request, node: &Node) -> Vec<Part> {
-        weight_and_count(request, node)
+        self.0.measure(request, node).parts()
     }
 }

@@ -1,41 +1,76 @@
 //! Strategies score the nodes that every filter admitted; the highest score gets the container.
 
 mod binpack;
+mod fullness;
+mod locality;
+mod mix;
 mod random;
 mod spread;
 
+use std::borrow::Cow;
 use std::fmt::{self, Debug};
 
 use super::Request;
-use crate::model::{Node, Resources};
+use crate::model::{Manners, Node};
+use fullness::Counting;
 
-/// How good a node is. Higher wins; `value` is 0..=100 so that strategies can be mixed, `tie` decides between equals.
+pub use mix::{Unknown, parse};
+
+/// How good a node is. Higher wins; `tie` decides between equals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Score {
-    /// 0 (worst) to 100 (best).
-    pub value: u8,
+    /// 0 (worst) to [`Score::BEST`], so that strategies can be mixed.
+    pub value: u32,
     /// Decides between nodes of one value.
     pub tie: i64,
+}
+
+impl Score {
+    /// The best value: 100 points in thousandths of a point.
+    pub const BEST: u32 = 100_000;
+
+    /// Returns the value in whole points, 0 to 100.
+    pub fn points(self) -> u32 {
+        self.value / 1000
+    }
 }
 
 /// One number that a score is made of, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// What is counted: `containers`, `cpu`.
-    pub name: &'static str,
-    /// How much of it there is.
+    pub name: Cow<'static, str>,
+    /// How much of it there is, in units of the last decimal.
     pub value: i64,
+    /// How many of the digits are decimals.
+    pub decimals: u8,
     /// `%`, or empty for a plain number.
     pub unit: &'static str,
-    /// What it is the sum of, if it is one.
+    /// What it is made of, if it is made of others.
     pub of: Vec<Self>,
 }
 
 impl Part {
-    /// Writes the number with its unit, and what it is the sum of.
+    /// Makes a whole number.
+    fn whole(name: &'static str, value: i64) -> Self {
+        Self {
+            name: name.into(),
+            value,
+            decimals: 0,
+            unit: "",
+            of: Vec::new(),
+        }
+    }
+
+    /// Returns the number itself.
+    pub fn number(&self) -> f64 {
+        self.value as f64 / 10_f64.powi(self.decimals.into())
+    }
+
+    /// Writes the number with its unit, and what it is made of.
     pub fn amount(&self) -> String {
         let of: Vec<String> = self.of.iter().map(ToString::to_string).collect();
-        let (value, unit) = (self.value, self.unit);
+        let (value, unit) = (self.number(), self.unit);
         match of.as_slice() {
             [] => format!("{value}{unit}"),
             of => format!("{value}{unit} ({})", of.join(", ")),
@@ -52,7 +87,7 @@ impl fmt::Display for Part {
 /// One way to choose.
 pub trait Strategy: Debug + Send + Sync {
     /// Name used by `--strategy` and in `docker info`.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// Scores `node`; called only for nodes that every filter admitted. The same input gives the same answer.
     fn score(&self, request: &Request, node: &Node) -> Score;
@@ -62,68 +97,19 @@ pub trait Strategy: Debug + Send + Sync {
     fn parts(&self, request: &Request, node: &Node) -> Vec<Part>;
 }
 
-/// All strategies; the first is the default.
-pub(super) const STRATEGIES: &[fn() -> Box<dyn Strategy>] = &[
-    || Box::new(spread::Spread),
-    || Box::new(binpack::Binpack),
-    || Box::new(random::Random),
+/// Makes a strategy.
+type Make = fn(Manners) -> Box<dyn Strategy>;
+
+/// All strategies by name; the first is the default.
+pub(super) const STRATEGIES: &[(&str, Make)] = &[
+    ("spread", |m| Box::new(spread::Spread(Counting::all(m)))),
+    ("binpack", |m| Box::new(binpack::Binpack(Counting::all(m)))),
+    ("random", |_| Box::new(random::Random)),
+    ("spread:running", |m| {
+        Box::new(spread::Spread(Counting::running(m)))
+    }),
+    ("binpack:running", |m| {
+        Box::new(binpack::Binpack(Counting::running(m)))
+    }),
+    ("locality", |_| Box::new(locality::Locality)),
 ];
-
-/// Returns how full the node would be in percent of processors and of memory, added: 0 to 200. What is not asked for
-/// counts as 100, as in classic.
-fn weight(request: &Request, node: &Node) -> i64 {
-    let (cpus, memory) = shares(request, node);
-    cpus.unwrap_or(100) + memory.unwrap_or(100)
-}
-
-/// Returns how full the node would be in percent of processors and of memory, of what is asked for.
-fn shares(request: &Request, node: &Node) -> (Option<i64>, Option<i64>) {
-    let share = |asked: i64, used: i64, capacity: i64| {
-        let share = (i128::from(used) + i128::from(asked)) * 100 / i128::from(capacity.max(1));
-        (asked != 0).then(|| i64::try_from(share.clamp(0, 100)).unwrap_or(100))
-    };
-    let Resources {
-        nano_cpus,
-        memory_bytes,
-    } = request.resources;
-    let (used, capacity) = (node.used, node.capacity);
-    (
-        share(nano_cpus, used.nano_cpus, capacity.nano_cpus),
-        share(memory_bytes, used.memory_bytes, capacity.memory_bytes),
-    )
-}
-
-/// Tells of the weight and the number of containers, by which both spread and binpack choose.
-fn weight_and_count(request: &Request, node: &Node) -> Vec<Part> {
-    let part = |name, value, unit, of| Part {
-        name,
-        value,
-        unit,
-        of,
-    };
-    let share = |name, value| part(name, value, "%", Vec::new());
-    let full = match shares(request, node) {
-        (None, None) => None,
-        (Some(cpus), None) => Some(share("cpu", cpus)),
-        (None, Some(memory)) => Some(share("memory", memory)),
-        (Some(cpus), Some(memory)) => {
-            let of = vec![share("cpu", cpus), share("memory", memory)];
-            Some(part("load", cpus + memory, "%", of))
-        }
-    };
-    let containers = part("containers", count(node), "", Vec::new());
-    full.into_iter().chain([containers]).collect()
-}
-
-/// More containers than any node has; keeps weight above count in a tie.
-const MANY: i64 = 1 << 32;
-
-/// Turns a 0..=200 weight into a 0..=100 value.
-fn halved(weight: i64) -> u8 {
-    u8::try_from(weight / 2).unwrap_or(100).min(100)
-}
-
-/// Returns the number of containers of a node, in any state.
-fn count(node: &Node) -> i64 {
-    i64::try_from(node.containers.len()).unwrap_or(MANY)
-}

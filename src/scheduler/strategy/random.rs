@@ -11,7 +11,7 @@ use crate::scheduler::Request;
 pub(super) struct Random;
 
 impl Strategy for Random {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "random"
     }
 
@@ -20,17 +20,16 @@ impl Strategy for Random {
         (request.seed, &node.key).hash(&mut hasher);
         let hash = hasher.finish();
         Score {
-            value: u8::try_from(hash % 101).unwrap_or(0),
+            value: u32::try_from(hash % u64::from(Score::BEST + 1)).unwrap_or(0),
             tie: i64::from_ne_bytes(hash.to_ne_bytes()),
         }
     }
 
     fn parts(&self, request: &Request, node: &Node) -> Vec<Part> {
+        let draw = self.score(request, node).value.into();
         vec![Part {
-            name: "draw",
-            value: self.score(request, node).value.into(),
-            unit: "",
-            of: Vec::new(),
+            decimals: 3,
+            ..Part::whole("draw", draw)
         }]
     }
 }

@@ -1,27 +1,28 @@
 //! The emptiest node first.
 
-use super::{MANY, Part, Score, Strategy, count, halved, weight, weight_and_count};
+use super::{Counting, Part, Score, Strategy};
 use crate::model::Node;
 use crate::scheduler::Request;
 
-/// Prefers the node with the largest share left; between equals that with fewer containers.
+/// Prefers the node with the largest share left of what is asked for; between equals that with fewer containers for each
+/// of its processors, so that a bigger node gets more. In classic a bigger one gets as many.
 #[derive(Debug)]
-pub(super) struct Spread;
+pub(super) struct Spread(pub(super) Counting);
 
 impl Strategy for Spread {
-    fn name(&self) -> &'static str {
-        "spread"
+    fn name(&self) -> &str {
+        self.0.name("spread", "spread:running")
     }
 
     fn score(&self, request: &Request, node: &Node) -> Score {
-        let weight = weight(request, node);
+        let full = self.0.measure(request, node);
         Score {
-            value: 100 - halved(weight),
-            tie: -weight * MANY - count(node),
+            value: Score::BEST - full.value(),
+            tie: -full.tie(),
         }
     }
 
     fn parts(&self, request: &Request, node: &Node) -> Vec<Part> {
-        weight_and_count(request, node)
+        self.0.measure(request, node).parts()
     }
 }

@@ -66,14 +66,24 @@ fn a_node_that_was_not_taken_says_what_it_lost_by() {
     let told: Value = serde_json::from_str(&told.out).unwrap();
     let nodes = told["Nodes"].as_array().unwrap();
     assert_eq!(nodes[0]["Verdict"], "chosen");
-    let containers = |node: &Value| node["Parts"][0]["Value"].as_i64().unwrap();
+    let crowd = |node: &Value| {
+        let part = &node["Parts"][0];
+        assert_eq!(part["Name"], "containers per CPU", "{told}");
+        let number = |part: &Value| part["Value"].as_f64().unwrap();
+        let (crowd, of) = (number(part), &part["Of"]);
+        format!(
+            "{crowd} (containers {}, CPUs {})",
+            number(&of[0]),
+            number(&of[1])
+        )
+    };
     for node in &nodes[1..] {
         assert_eq!(node["Verdict"], "behind", "{told}");
-        let (chosen, own) = (&nodes[0], containers(node));
-        let best = chosen["Name"].as_str().unwrap();
-        let expected = match containers(chosen) {
-            best_has if best_has == own => format!("as good as {best}, which comes first by name"),
-            best_has => format!("containers {own}; on {best} {best_has}"),
+        let (chosen, own) = (crowd(&nodes[0]), crowd(node));
+        let best = nodes[0]["Name"].as_str().unwrap();
+        let expected = match chosen == own {
+            true => format!("as good as {best}, which comes first by name"),
+            false => format!("containers per CPU {own}; on {best} {chosen}"),
         };
         // Nodes that others load at this moment may be slow.
         if node["Field"] != "health" {
