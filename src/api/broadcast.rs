@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::call::{Answer, Call, json, whole};
 use super::error::Error;
 use super::warning::warn;
+use super::wish::Scope;
 use super::{Api, at_once};
 use crate::cluster;
 use crate::engine::backoff::Backoff;
@@ -32,6 +33,8 @@ const ANSWER_LIMIT: usize = 64 << 20;
 #[derive(Clone)]
 pub(super) struct Asked {
     pub(super) api: Arc<Api>,
+    /// The nodes that are meant.
+    pub(super) scope: Scope,
     pub(super) head: Parts,
     pub(super) path: String,
     pub(super) query: String,
@@ -48,6 +51,7 @@ impl From<&Call> for Asked {
     fn from(call: &Call) -> Self {
         Self {
             api: Arc::clone(&call.api),
+            scope: call.scope.clone(),
             head: call.head.clone(),
             path: call.path.clone(),
             query: call.raw_query().to_owned(),
@@ -106,7 +110,7 @@ impl Asked {
         }
     }
 
-    /// Sends the call to all nodes that answer; `query` says what each is asked, or why it is not.
+    /// Sends the call to all nodes that are meant and answer; `query` says what each is asked, or why it is not.
     ///
     /// # Errors
     /// No node answers at all.
@@ -115,7 +119,7 @@ impl Asked {
         query: impl Fn(&Node) -> Result<String, String>,
         then: Option<Refresh>,
     ) -> Result<Vec<Done>, Error> {
-        let members = self.api.cluster.members();
+        let members = self.scope.members(&self.api.cluster);
         let query = &query;
         let work = members.healthy().map(|(node, engine)| {
             let (node, engine, then) = (Arc::clone(node), engine.clone(), then.clone());

@@ -6,9 +6,9 @@ use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode, header};
 use hyper::body::Body as _;
 
-use super::build::Wish;
 use super::error::Error;
 use super::query::Query;
+use super::wish::{Scope, Wish};
 use super::{Api, Peer};
 use crate::cluster::Members;
 use crate::engine::Engine;
@@ -40,8 +40,10 @@ pub(super) struct Call {
     pub(super) id: String,
     /// Its query, decoded.
     pub(super) query: Query,
-    /// What its client wishes of the node of a build.
-    pub(super) build_wish: Wish,
+    /// What its client wishes of nodes.
+    pub(super) wish: Wish,
+    /// The nodes that it is for.
+    pub(super) scope: Scope,
     /// The minor number of the API version it speaks.
     pub(super) version: u16,
     /// Who sent it.
@@ -51,9 +53,9 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Returns the membership to look at.
+    /// Returns the membership to look at, of the nodes that the call is for.
     pub(super) fn members(&self) -> Arc<Members> {
-        self.api.cluster.members()
+        self.scope.members(&self.api.cluster)
     }
 
     /// Returns the query as it came.

@@ -27,15 +27,27 @@ const BY_NATURE: &str = "
 - `since` replays what engines remember and what was made up since Flotilla started (the newest 4 MiB).
 ";
 
+/// How clients say which nodes they mean.
+const CHOICE: &str = "
+## Choosing a node
+
+- The header `X-Flotilla-Constraint` holds constraints, separated by commas (`node==node1`, `zone==eu,storage!=hdd`).
+  Clients send it that have it in `HttpHeaders` of their `config.json`, or in `DOCKER_CUSTOM_HEADERS`. New containers,
+  networks, volumes, images and builds go to nodes that meet it; lists, events, prunes and calls by name or ID are of these
+  nodes alone, so that what is on another is not found. Names stay unique over all nodes.
+- When no node meets it, the answer is 400 with the names of the nodes; 409 with a count of the reasons for containers
+  and builds, which are placed. What is preferred (`node==~node1`) hides nothing.
+- It says nothing of what is of no node: `version`, `info`, `docker node`, and all of swarm mode.
+- `node/name` says in any path on which node something is; lists take the filter `node=`; `constraint:` in environment,
+  labels and build arguments places as the header does.
+";
+
 /// What could be given, and is not.
 const NOT_BUILT: &str = "
 ## Not built
 
 - A bridge network stays on its home node: it is not made again on others, and its containers go where it is. What is to
   reach over nodes is an overlay; `flotilla overlay enable` makes that possible.
-- The header `X-Flotilla-Constraint` chooses the node of builds alone, since clients that have it in their settings send
-  it with everything. Containers, networks and volumes go by `constraint:` in their environment or labels, and
-  `node/name` says in any path on which node something is.
 - `docker swarm init --force-new-cluster` is refused while a node is in swarm mode, as without the flag. It is for a
   cluster whose managers are lost: give it to one of them directly.
 ";
@@ -75,6 +87,7 @@ pub fn differences() -> String {
     for route in same {
         row(&mut page, route, "");
     }
+    page.push_str(CHOICE);
     page.push_str(AWAY);
     page.push_str(BY_NATURE);
     page.push_str(NOT_BUILT);

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::call::Call;
 use super::error::Error;
+use super::wish::HEADER;
 use crate::cluster::{self, Cluster, Members};
 use crate::engine::Engine;
 use crate::model::plugin::Kind;
@@ -58,6 +60,20 @@ pub(super) fn choose_with(
         .first()
         .ok_or(cluster::Error::NoHealthyNode)?;
     engine(members, best)
+}
+
+/// Lets through only a node that the client wishes for.
+///
+/// # Errors
+/// It wishes for others.
+pub(super) fn meant(call: &Call, node: &Node) -> Result<(), Error> {
+    if call.scope.admits(node) {
+        return Ok(());
+    }
+    let (node, wish) = (&node.name, call.wish.text());
+    Err(Error::Conflict(format!(
+        "it is to be on {node}, which is not what {HEADER} asks for: {wish}"
+    )))
 }
 
 /// Returns a node's engine, when it answers.

@@ -38,6 +38,7 @@ pub mod timestamp;
 mod version;
 pub mod volume;
 mod warning;
+mod wish;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
@@ -54,6 +55,7 @@ use call::Call;
 use error::Error;
 use query::Query;
 use system::about::About;
+use wish::{Scope, Wish};
 
 use crate::cluster::Cluster;
 use crate::model::Manners;
@@ -220,7 +222,8 @@ impl Api {
             Manners::Classic => version::any(path.version.as_deref(), now),
         };
         refuse_form(&head)?;
-        let build_wish = build::Wish::take(&mut head.headers);
+        let wish = Wish::take(&mut head.headers);
+        let scope = Scope::of(route.class, &wish, &self.cluster)?;
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
         let call = Call {
             api: Arc::clone(self),
@@ -229,7 +232,8 @@ impl Api {
             path: path.rest,
             id,
             query,
-            build_wish,
+            wish,
+            scope,
             version,
             peer,
             slot,

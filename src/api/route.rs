@@ -22,6 +22,8 @@ pub(super) enum Class {
     Owner,
     /// Sent to the engine that placement chooses.
     Place,
+    /// Sent to the engine that is to be the home of what it makes.
+    Home,
     /// Answered from all engines.
     Merge,
     /// Sent to all engines that are concerned.
@@ -149,7 +151,7 @@ pub(super) const ROUTES: &[Route] = &[
     // Networks
     row!("GET" "/networks" 24 Merge network::read::list, "networks of all nodes; predefined ones once; a Warning header names nodes that do not answer"),
     row!("GET" "/networks/" 25 Merge network::read::list, "as /networks"),
-    row!("POST" "/networks/create" 24 Place network::change::create, "on one home node, where its containers then go; an overlay at a manager, and so one without a driver where there is a manager; the name must be free on all nodes"),
+    row!("POST" "/networks/create" 24 Home network::change::create, "on one home node, where its containers then go; an overlay at a manager, and so one without a driver where there is a manager; the name must be free on all nodes"),
     row!("POST" "/networks/prune" 25 Broadcast prune::networks, "on all nodes; a Warning header names those that did not take part"),
     row!("POST" "/networks/{}/connect" 24 Owner network::change::connect, "container and network must be on one node"),
     row!("POST" "/networks/{}/disconnect" 24 Owner network::change::connect),
@@ -157,7 +159,7 @@ pub(super) const ROUTES: &[Route] = &[
     row!("DELETE" "/networks/{}" 24 Owner network::change::remove),
     // Volumes
     row!("GET" "/volumes" 24 Merge volume::read::list, "volumes of all nodes; a Warning header names nodes that do not answer"),
-    row!("POST" "/volumes/create" 24 Place volume::change::create, "on one home node, where its containers then go"),
+    row!("POST" "/volumes/create" 24 Home volume::change::create, "on one home node, where its containers then go"),
     row!("POST" "/volumes/prune" 25 Broadcast prune::volumes, "on all nodes; a Warning header names those that did not take part"),
     row!("GET" "/volumes/{}" 24 Owner volume::read::inspect, "404 also when a node that has not answered yet may have it"),
     row!("PUT" "/volumes/{}" 42 Swarm managed),

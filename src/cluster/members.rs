@@ -31,6 +31,22 @@ impl Members {
         self.engines.get(key)
     }
 
+    /// Returns those of the nodes that pass `admits`.
+    #[must_use]
+    pub fn only(&self, admits: impl Fn(&Node) -> bool) -> Self {
+        let nodes = self.view.nodes().iter().filter(|node| admits(node));
+        let nodes: Vec<_> = nodes.cloned().collect();
+        let engines = nodes.iter().filter_map(|node| {
+            let engine = self.engines.get(&node.key)?;
+            Some((Arc::clone(&node.key), engine.clone()))
+        });
+        Self {
+            engines: engines.collect(),
+            view: ClusterView::new(nodes),
+            settled: self.settled,
+        }
+    }
+
     /// Returns the nodes that answer, with their engines.
     pub fn healthy(&self) -> impl Iterator<Item = (&Arc<Node>, &Engine)> {
         self.view

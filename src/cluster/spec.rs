@@ -14,7 +14,7 @@ use crate::model::container::{Container, RunState};
 use crate::model::go_json::{self, BadJson};
 use crate::model::raw::{Object, quote, same_key};
 use crate::model::{self, Manners, NODE_NAME_LABEL, Platform, SWARM_ID_LABEL, host_config};
-use crate::scheduler::{Request, wishes};
+use crate::scheduler::{Expr, Request, wishes};
 
 /// The IDs that images have on an engine, by what they are asked for by.
 pub type Aliases = BTreeMap<String, String>;
@@ -126,6 +126,12 @@ impl Spec {
 }
 
 impl Spec {
+    /// Adds constraints that the body does not say.
+    pub fn wish(&mut self, constraints: Vec<Expr>) {
+        let wishes = &mut Arc::make_mut(&mut self.request).wishes;
+        wishes.constraints.extend(constraints);
+    }
+
     /// Notes the platform that the query asks for. Where no node is of it all are left to try: one may emulate it.
     pub fn ask_platform(&mut self, text: &str, members: &Members) {
         let wanted = Platform::parse(text);

@@ -41,6 +41,7 @@ mod listeners;
 mod machines;
 mod newcomers;
 mod newer;
+mod node_header;
 mod nodes;
 mod overlay;
 mod pending;

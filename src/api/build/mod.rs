@@ -14,4 +14,4 @@ mod wish;
 
 pub(super) use start::{build, cancel};
 pub(super) use tunnel::{grpc, session};
-pub(super) use wish::{Wish, note};
+pub(super) use wish::note;

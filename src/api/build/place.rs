@@ -90,7 +90,7 @@ fn unfit(members: &Members, key: &str) -> Error {
 /// processes, so that the client finds its cache again. It is one that the client wishes.
 pub(super) fn of_client(call: &Call, members: &Members) -> Result<Arc<Node>, Error> {
     let request = Request {
-        wishes: call.build_wish.read()?,
+        wishes: call.wish.read()?,
         ..Request::default()
     };
     let candidates = candidates(call, members, &request)?;
@@ -121,7 +121,7 @@ fn weight(client: &str, node: &str) -> u64 {
 
 /// Says whose builds these are: a client's, and of several with one address those that wish the same.
 pub(super) fn client(call: &Call) -> String {
-    builds::who_wishes(&peer(call), &call.build_wish.text())
+    builds::who_wishes(&peer(call), &call.wish.text())
 }
 
 /// Says who a client is: the subject of its certificate, or else its address without the port.

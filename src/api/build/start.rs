@@ -102,7 +102,7 @@ fn read(call: &Call, members: &Members) -> Result<(Request, String), Error> {
     let args = serde_json::from_str::<BTreeMap<String, Option<String>>>(args).unwrap_or_default();
     let (found, rest) = wishes::extract_build_args(&args).map_err(|e| Error::Bad(e.to_string()))?;
     request.wishes = found;
-    let of_client = call.build_wish.read()?.constraints;
+    let of_client = call.wish.read()?.constraints;
     request.wishes.constraints.extend(of_client);
     if rest.len() < args.len() {
         let rest = serde_json::to_string(&rest).map_err(|e| Error::Internal(e.to_string()))?;

@@ -50,7 +50,7 @@ pub(in crate::api) async fn session(mut call: Call) -> Answer {
     };
     wish::recall(&mut call);
     // Refused before it waits for a build, which is refused too.
-    call.build_wish.read()?;
+    call.wish.read()?;
     let builds = call.api.cluster.builds().clone();
     let part = Part::Session(id);
     let by_tunnel = builds.has_tunnel(&place::client(&call));

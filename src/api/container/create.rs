@@ -32,6 +32,8 @@ pub(in crate::api) async fn read(mut call: Call) -> Result<Create, Error> {
     let manners = call.api.cluster.manners();
     let members = call.members();
     let mut spec = Spec::read(&body, name.as_deref(), &members, manners)?;
+    let wished = call.wish.read()?.constraints;
+    spec.wish(wished);
     spec.ask_platform(call.query.text("platform"), &members);
     let query = without_name(call.raw_query());
     let mut headers = call.head.headers;

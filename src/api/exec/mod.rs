@@ -9,7 +9,7 @@ use super::call::{Answer, Call, whole};
 use super::container::owner;
 use super::error::Error;
 use crate::cluster::error::Kind;
-use crate::cluster::{self, absent, resolve};
+use crate::cluster::{self, Members, absent, resolve};
 use crate::engine::Engine;
 
 /// The most bytes of an engine's answer to an exec's creation.
@@ -41,24 +41,23 @@ pub(super) async fn create(call: Call) -> Answer {
 
 /// Starts an exec; its streams take the connection over, unless it is detached.
 pub(super) async fn start(call: Call) -> Answer {
-    let engine = owner_of(&call.api, &call.id).await?;
+    let engine = owner_of(&call.api, &call.members(), &call.id).await?;
     let path = call.path.clone();
     call.hijack(&engine, &path).await
 }
 
 /// Forwards a call about an exec.
 pub(super) async fn read(call: Call) -> Answer {
-    let engine = owner_of(&call.api, &call.id).await?;
+    let engine = owner_of(&call.api, &call.members(), &call.id).await?;
     let path = call.path.clone();
     call.forward(&engine, &path).await
 }
 
 /// Finds the engine of an exec: remembered, or else asked for.
-async fn owner_of(api: &Api, id: &str) -> Result<Engine, Error> {
-    let members = api.cluster.members();
+async fn owner_of(api: &Api, members: &Members, id: &str) -> Result<Engine, Error> {
     let execs = api.cluster.execs();
     if let Some(key) = execs.owner(id)
-        && let Some(found) = resolve::on_node(&members, &key, ())
+        && let Some(found) = resolve::on_node(members, &key, ())
     {
         let object = format!("exec instance \"{id}\"");
         return Ok(found.reachable(&object, "")?.engine);
@@ -90,7 +89,7 @@ async fn owner_of(api: &Api, id: &str) -> Result<Engine, Error> {
     // Only who was asked and has it not makes it none.
     Err(Error::Cluster(match silent {
         Some(error) => error.into(),
-        None if full => absent::unasked(&members, Kind::Exec, id),
+        None if full => absent::unasked(members, Kind::Exec, id),
         None => cluster::Error::NotFound {
             kind: Kind::Exec,
             name: id.to_owned(),

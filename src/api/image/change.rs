@@ -11,6 +11,7 @@ use super::{missing, path_of};
 use crate::api::call::{Answer, Call, json, no_content, whole};
 use crate::api::error::Error;
 use crate::api::warning::warn;
+use crate::api::wish::Scope;
 use crate::api::{Api, at_once};
 use crate::cluster;
 use crate::cluster::{alike, resolve};
@@ -26,6 +27,8 @@ const ANSWER_LIMIT: usize = 16 << 20;
 /// What is sent to every holder; the call's body stays out of it.
 struct Asked {
     api: Arc<Api>,
+    /// The nodes that are meant.
+    scope: Scope,
     head: Parts,
     path: String,
     id: String,
@@ -44,6 +47,7 @@ impl From<Call> for Asked {
         Self {
             tag,
             api: call.api,
+            scope: call.scope,
             head: call.head,
             path: call.path,
             id: call.id,
@@ -139,7 +143,7 @@ enum Which {
 
 /// Finds the nodes that have what the call names.
 fn find(call: &Asked, which: Which) -> Result<Found, cluster::Error> {
-    let members = call.api.cluster.members();
+    let members = call.scope.members(&call.api.cluster);
     // An ID prefix may mean another image elsewhere; all holders of the one it means are meant.
     let (giver, _, image) = resolve::image(&members, &call.id)?;
     let meant = (&**giver, image);

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::copying;
 use super::pull::on_one;
 use crate::api::call::{Answer, Call};
+use crate::api::wish::Scope;
 use crate::api::{home, warning};
 use crate::cluster::Cluster;
 use crate::cluster::supply::{Supply, Wanted};
@@ -40,7 +41,7 @@ pub(in crate::api) async fn import(call: Call) -> Answer {
         (name, "") => Some(name.to_owned()),
         (name, tag) => Some(format!("{}:{tag}", without_tag(name))),
     };
-    let cluster = call.api.cluster.clone();
+    let (cluster, scope) = (call.api.cluster.clone(), call.scope.clone());
     let mut answer = on_one(call, &engine).await?;
     if everywhere {
         warning::of_left_out(&mut answer, &warning::left_out(&members));
@@ -48,15 +49,15 @@ pub(in crate::api) async fn import(call: Call) -> Answer {
     if !everywhere || members.healthy().count() == 1 || !answer.status().is_success() {
         return Ok(answer);
     }
-    Ok(answer.map(|told| then_spread(told, cluster, name)))
+    Ok(answer.map(|told| then_spread(told, (cluster, scope), name)))
 }
 
 /// Passes the progress on but for its last line, copies what was imported, and tells of that: the last line is the ID,
 /// where clients look for it, but for a failure.
-fn then_spread(told: Body, cluster: Cluster, name: Option<String>) -> Body {
+fn then_spread(told: Body, over: (Cluster, Scope), name: Option<String>) -> Body {
     let (tell, lines) = mpsc::channel(LINES);
     let mut work = JoinSet::new();
-    work.spawn(async move { pass_on(told, &cluster, name, &tell).await });
+    work.spawn(async move { pass_on(told, &over, name, &tell).await });
     // The work ends with its reader.
     let lines = stream::unfold((lines, work), |(mut lines, work)| async move {
         let line = lines.recv().await?;
@@ -66,7 +67,7 @@ fn then_spread(told: Body, cluster: Cluster, name: Option<String>) -> Body {
 }
 
 /// Does the work of [`then_spread`]; whoever hears nothing of it has left.
-async fn pass_on(mut told: Body, cluster: &Cluster, name: Option<String>, tell: &Tell) {
+async fn pass_on(mut told: Body, over: &(Cluster, Scope), name: Option<String>, tell: &Tell) {
     let mut held = Vec::new();
     while let Some(frame) = told.frame().await {
         match frame.map(Frame::into_data) {
@@ -84,7 +85,7 @@ async fn pass_on(mut told: Body, cluster: &Cluster, name: Option<String>, tell: 
         }
     }
     let failure = match imported(&held) {
-        Some(id) => spread(cluster, &name.unwrap_or(id), tell).await,
+        Some(id) => spread(over, &name.unwrap_or(id), tell).await,
         None => None,
     };
     let _ = tell.send(Ok(held.into())).await;
@@ -117,8 +118,8 @@ fn imported(told: &[u8]) -> Option<String> {
 }
 
 /// Copies an image to every node that lacks it, with rows of progress; returns the line that tells of failures.
-async fn spread(cluster: &Cluster, image: &str, tell: &Tell) -> Option<Bytes> {
-    let members = cluster.members();
+async fn spread((cluster, scope): &(Cluster, Scope), image: &str, tell: &Tell) -> Option<Bytes> {
+    let members = scope.members(cluster);
     let wanted = Wanted::new(&members, image);
     let copies = members.healthy().filter_map(|(node, engine)| {
         let Supply::Copy(source) = wanted.on(node) else {

@@ -11,7 +11,7 @@ use crate::api::error::Error;
 use crate::api::warning;
 use crate::cluster;
 use crate::cluster::supply::{Supply, Wanted};
-use crate::cluster::{Cluster, resolve, transfer};
+use crate::cluster::{Cluster, Members, resolve, transfer};
 use crate::engine::{Engine, Refresh};
 use crate::model::Node;
 use crate::model::image::{familiar, without_tag};
@@ -49,7 +49,7 @@ pub(in crate::api) async fn push(call: Call) -> Answer {
     };
     let whole = tag.is_empty() && without_tag(&call.id) == call.id;
     let engine = match resolve::image(&members, &reference) {
-        _ if whole => together(&call.api.cluster.clone(), &call.id.clone()).await?,
+        _ if whole => together(&call.api.cluster.clone(), &members, &call.id.clone()).await?,
         Ok((_, engine, _)) => engine.clone(),
         // An engine says in its stream what it does not have; without a tag it looks for any.
         Err(error) if error.is_not_found() => any_holder(&call)?,
@@ -67,8 +67,7 @@ pub(in crate::api) async fn push(call: Call) -> Answer {
 }
 
 /// Brings all tags of a repository to the node that has the most of them.
-async fn together(cluster: &Cluster, repository: &str) -> Result<Engine, Error> {
-    let members = cluster.members();
+async fn together(cluster: &Cluster, members: &Members, repository: &str) -> Result<Engine, Error> {
     let tags_of = |node: &Node| -> BTreeSet<String> {
         let tags = node.images.iter().flat_map(|image| &image.tags);
         tags.filter(|tag| is_tag_of(tag, repository))
@@ -79,7 +78,7 @@ async fn together(cluster: &Cluster, repository: &str) -> Result<Engine, Error> 
     let most = members.healthy().max_by_key(|(n, _)| tags_of(n).len());
     let (node, engine) = most.ok_or(cluster::Error::NoHealthyNode)?;
     for tag in all {
-        if let Supply::Copy(source) = Wanted::new(&members, &tag).on(node) {
+        if let Supply::Copy(source) = Wanted::new(members, &tag).on(node) {
             transfer::copy(cluster, engine, &source, &Arc::default()).await?;
         }
     }

@@ -33,7 +33,8 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
     let mut asked = object(&text)?;
     let mut name: String = asked.decode("Name").unwrap_or_default();
     let mut named_node = None;
-    if let Some((node, plain)) = resolve::qualified(&call.members(), &name) {
+    if let Some((node, plain)) = resolve::qualified(&call.api.cluster.members(), &name) {
+        home::meant(&call, node)?;
         named_node = Some(Arc::clone(node));
         let plain = plain.to_owned();
         asked.set_folded("Name", quote(&plain));
@@ -44,7 +45,7 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
     let reservation = reservations.reserve_object("network", &name);
     let reservation = Some(reservation.ok_or_else(taken)?);
     // Taken after the reservation: what another has made before it gave the name back is seen.
-    let members = call.members();
+    let members = call.api.cluster.members();
     // What an engine brings by itself it refuses to create, in its own words.
     let by_name = |found: &Network| found.name == name && !found.is_predefined();
     let found = resolve::network(&members, &name);
@@ -67,7 +68,7 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
         }
         None => home::choose_with(
             &call.api.cluster,
-            &members,
+            &call.members(),
             &asked.decode("Labels").unwrap_or_default(),
             Kind::Network,
             &driver,
@@ -180,7 +181,7 @@ pub(in crate::api) async fn remove(call: Call) -> Answer {
     let found = resolve::network(&call.members(), &call.id)?;
     let object = format!("network {}", found.object.name);
     let found = found.reachable(&object, "")?;
-    if is_used(&call.members(), &found.object) {
+    if is_used(&call.api.cluster.members(), &found.object) {
         let (name, id) = (&found.object.name, &found.object.id);
         return Err(Error::Forbidden(format!(
             "error while removing network: network {name} id {id} has active endpoints"

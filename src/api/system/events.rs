@@ -1,5 +1,7 @@
 //! `GET /events`: what happens on all nodes, as one stream.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use http::{HeaderValue, Response, header};
@@ -13,6 +15,7 @@ use crate::api::filters::Filters;
 use crate::api::timestamp::Window;
 use crate::cluster::events::Reader;
 use crate::model::Manners;
+use crate::model::event::Event;
 use crate::net::body::{self, BodyError};
 
 /// Streams events: history from `since`, then live ones, to `until` or the client's end.
@@ -31,7 +34,12 @@ pub(in crate::api) async fn stream(call: Call) -> Answer {
         .map(|u| std::time::Duration::try_from(u.duration_since(now)).unwrap_or_default());
     let deadline = wait.map(|w| Instant::now() + w);
     let form = Form::choose(call.version, &call.head.headers);
-    let cluster = call.api.cluster.clone();
+    let (cluster, scope) = (call.api.cluster.clone(), call.scope.clone());
+    let of_nodes = {
+        let cluster = cluster.clone();
+        move |event: &Event| scope.sees(&cluster, &event.node)
+    };
+    let meant = Arc::new(move |event: &Event| filter.matches(event) && of_nodes(event));
     let reader = Reader::open(&cluster);
     // The head goes out at once (wire rule W11): an engine's history may take its time.
     let reader = async move {
@@ -41,22 +49,22 @@ pub(in crate::api) async fn stream(call: Call) -> Answer {
         }
     };
     let events = stream::once(reader)
-        .flat_map(move |reader| told(reader, filter.clone(), form, deadline, manners));
+        .flat_map(move |reader| told(reader, Arc::clone(&meant), form, deadline, manners));
     let mut answer = Response::new(body::stream(events));
     let kind = HeaderValue::from_static(form.media_type());
     answer.headers_mut().insert(header::CONTENT_TYPE, kind);
     Ok(answer)
 }
 
-/// Tells the events that pass the filter, one a line, until `deadline` or the end of the reader.
+/// Tells the events that are `meant`, one a line, until `deadline` or the end of the reader.
 fn told(
     reader: Reader,
-    filter: EventFilter,
+    meant: Arc<impl Fn(&Event) -> bool + Send + Sync>,
     form: Form,
     deadline: Option<Instant>,
     manners: Manners,
 ) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
-    stream::unfold((reader, filter), move |(mut reader, filter)| async move {
+    stream::unfold((reader, meant), move |(mut reader, meant)| async move {
         loop {
             let event = match deadline {
                 None => reader.next().await?,
@@ -67,12 +75,12 @@ fn told(
                     None => tokio::time::timeout_at(at, reader.next()).await.ok()??,
                 },
             };
-            if filter.matches(&event) {
+            if meant(&event) {
                 let json = match manners {
                     Manners::Engine => event.json.clone(),
                     Manners::Classic => classic::event(&event),
                 };
-                return Some((Ok(form.write(&json)), (reader, filter)));
+                return Some((Ok(form.write(&json)), (reader, meant)));
             }
         }
     })

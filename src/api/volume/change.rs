@@ -53,35 +53,38 @@ fn home(call: &Call, asked: &Object<'_>) -> Result<(Engine, Option<Reservation>,
         let driver: String = asked.decode("Driver").unwrap_or_default();
         home::choose_with(&call.api.cluster, members, &labels, Kind::Volume, &driver)
     };
-    let mut members = call.members();
     if name.is_empty() {
-        return Ok((choose(&members)?.1, None, name));
+        return Ok((choose(&call.members())?.1, None, name));
     }
+    let mut members = call.api.cluster.members();
     match resolve::volume(&members, &name) {
         Ok(found) => {
             let found = found.reachable(&format!("volume {name}"), "")?;
+            home::meant(call, &found.node)?;
             return Ok((found.engine, None, found.object.name));
         }
         Err(error) if error.is_not_found() => {}
         Err(error) => return Err(error.into()),
     }
     if let Some((node, plain)) = resolve::qualified(&members, &name) {
+        home::meant(call, node)?;
         return Ok((home::engine(&members, node)?.1, None, plain.to_owned()));
     }
-    let mut node = choose(&members)?.0;
+    let mut node = choose(&call.members())?.0;
     for _ in 0..ROUNDS {
         let reserved =
             call.api
                 .cluster
                 .reservations()
                 .reserve_home(&call.api.cluster, &name, &node.key);
-        members = call.members();
+        members = call.api.cluster.members();
         match reserved {
             Ok(held) => return Ok((home::engine(&members, &node)?.1, Some(held), name)),
             // Made or being made there since the look.
             Err(home) => {
                 let home = members.view.by_key(&home);
                 node = Arc::clone(home.ok_or(cluster::Error::NoHealthyNode)?);
+                home::meant(call, &node)?;
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Filter;
 use crate::model::Node;
+use crate::scheduler::wishes::Wishes;
 use crate::scheduler::{Expr, Refusal, Request};
 
 /// Admits nodes whose name, ID and labels satisfy every hard constraint. A missing label is an empty one.
@@ -33,6 +34,14 @@ impl Filter for Constraint {
 
     fn is_lasting(&self) -> bool {
         true
+    }
+}
+
+impl Wishes {
+    /// Tells whether a node satisfies every hard constraint.
+    pub fn admit(&self, node: &Node) -> bool {
+        let mut hard = self.constraints.iter().filter(|e| !e.soft);
+        hard.all(|e| met(e, node))
     }
 }
 
