@@ -96,6 +96,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     tokio::spawn(discover(discovery, found, pause));
 
     let feed = engine::Feed::new(EVENTS);
+    let (measure, measured) = watch::channel(false);
     let (publish, members) = watch::channel(Arc::default());
     let watch_with = cluster::members::Watch {
         dialer: net::dial::Dialer {
@@ -107,6 +108,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
             failures: config.failure_retry,
             overcommit: config.overcommit,
             manners: config.manners,
+            measure: measured,
             refresh: config.refresh_min..=config.refresh_max,
             ..engine::Settings::default()
         },
@@ -114,7 +116,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     };
     tokio::spawn(cluster::members::run(discovered, watch_with, publish));
     let decisions = cluster::Decisions::keeping(config.decisions);
-    let cluster = cluster::Cluster::new(members, scheduler, feed, decisions);
+    let cluster = cluster::Cluster::new(members, scheduler, feed, decisions).measuring(measure);
     let api = api::Api::new(cluster, settings(&config));
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;

@@ -92,7 +92,7 @@ pub(super) struct Listen {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Placement")]
 pub(super) struct Placement {
-    /// spread, binpack, random, locality (who has the image); spread:running and binpack:running do not count containers
+    /// spread, binpack, random, locality (who has the image), least-loaded (by measured use); spread:running and binpack:running do not count containers
     /// that have ended; mixes: spread*2+locality
     #[arg(long, default_value = "spread", value_name = "NAME")]
     pub(super) strategy: String,

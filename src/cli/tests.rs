@@ -111,7 +111,7 @@ const WRONG: &[(&str, &str)] = &[
     ("gopher://x", "discovery service not supported"),
     (
         "a:1 --strategy x",
-        "strategy not supported: x (there are spread, binpack, random, spread:running, binpack:running, locality, and mixes of them: spread*2+locality)",
+        "strategy not supported: x (there are spread, binpack, random, spread:running, binpack:running, locality, least-loaded, and mixes of them: spread*2+locality)",
     ),
     (
         "a:1 --strategy spread+binpack*0",

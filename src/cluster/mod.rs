@@ -62,6 +62,8 @@ pub struct Cluster {
     transfers: transfer::Transfers,
     decisions: Decisions,
     feed: Feed,
+    /// Whether engines are to measure what containers use.
+    measure: watch::Sender<bool>,
     started: Instant,
 }
 
@@ -83,8 +85,17 @@ impl Cluster {
             transfers: transfer::Transfers::default(),
             decisions,
             feed,
+            measure: watch::Sender::new(false),
             started: Instant::now(),
         }
+    }
+
+    /// Has the engines told through `measure` whether the strategy looks at what containers use.
+    #[must_use]
+    pub fn measuring(mut self, measure: watch::Sender<bool>) -> Self {
+        measure.send_replace(self.scheduler().uses_load());
+        self.measure = measure;
+        self
     }
 
     /// Returns the newest membership; a request takes it once and looks at nothing else.
@@ -122,6 +133,7 @@ impl Cluster {
             }
             outcome.is_ok()
         });
+        self.measure.send_replace(self.scheduler().uses_load());
         outcome
     }
 

@@ -15,6 +15,7 @@ mod inventory;
 mod late;
 mod ledger;
 mod link;
+mod load;
 pub mod monitor;
 mod probe;
 mod pulse;

@@ -19,6 +19,7 @@ use super::fetch::{Details, Fetch, LateInspect};
 use super::gap::Account;
 use super::inventory::{Found, Inventory};
 use super::late::Late;
+use super::load;
 use super::probe::{API_NEWEST, spoken};
 use super::pulse::Pulse;
 use super::rounds::{self, Answered};
@@ -89,6 +90,10 @@ impl Monitor {
         let (client, settings) = (self.client.clone(), self.settings.clone());
         let rounds = rounds::run(client, settings, Arc::clone(&poke), report);
         let _rounds = AbortOnDropHandle::new(tokio::spawn(rounds));
+        let (measured, mut loads) = mpsc::channel(1);
+        let (node, wanted) = (self.publish.subscribe(), self.settings.measure.clone());
+        let measure = load::run(self.client.clone(), node, wanted, measured);
+        let _measure = AbortOnDropHandle::new(tokio::spawn(measure));
         let mut resync = Box::pin(tokio::time::sleep(self.until_resync()));
         loop {
             let settle_at = self.account.settle_at();
@@ -101,6 +106,10 @@ impl Monitor {
                     resync = Box::pin(tokio::time::sleep(self.until_resync()));
                 }
                 (id, answered) = self.late.next() => self.take_late(id, answered),
+                Some(load) = loads.recv() => {
+                    self.inventory.load = load;
+                    self.pending.changed = true;
+                }
                 Some(()) = OptionFuture::from(settle_at.map(sleep_until)) => {
                     self.account.settle(self.inventory.containers());
                 }

@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::model::Manners;
 
 /// How closely an engine is watched.
@@ -24,6 +26,8 @@ pub struct Settings {
     pub overcommit: f64,
     /// Whose habits lists and promises of resources follow.
     pub manners: Manners,
+    /// Whether it is wanted to know what containers use.
+    pub measure: watch::Receiver<bool>,
 }
 
 impl Default for Settings {
@@ -37,6 +41,7 @@ impl Default for Settings {
             call_deadline: Duration::from_secs(6),
             overcommit: 0.05,
             manners: Manners::Engine,
+            measure: watch::channel(false).1,
         }
     }
 }

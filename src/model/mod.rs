@@ -10,6 +10,7 @@ pub mod go_json;
 pub mod host_config;
 
 pub mod image;
+pub mod load;
 pub mod manners;
 pub mod network;
 pub mod node;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::load::Load;
 use super::orders::Orders;
 use super::{Container, Image, Network, Plugin, Resources, Stock, Tally, Volume, plugin};
 
@@ -36,6 +37,8 @@ pub struct Node {
     pub capacity: Resources,
     /// What its containers were promised.
     pub used: Resources,
+    /// What its containers were measured to use; `None` when nobody asks, or it is not known.
+    pub load: Option<Load>,
     /// Its devices, by kind; what its containers hold of them is in their counts.
     pub devices: Arc<BTreeMap<String, Stock>>,
     /// Its containers.

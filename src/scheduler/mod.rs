@@ -144,6 +144,11 @@ impl Scheduler {
         self.strategy.name()
     }
 
+    /// Tells whether its strategy looks at what containers were measured to use.
+    pub fn uses_load(&self) -> bool {
+        self.strategy.uses_load()
+    }
+
     /// Returns the filters' names in the order in which they are asked.
     pub fn filter_names(&self) -> Vec<&'static str> {
         self.filters.iter().map(|f| f.name()).collect()

@@ -3,6 +3,7 @@
 use super::tests::{GIB, asks, node, put, scheduler, view};
 use super::*;
 use crate::model::container::RunState;
+use crate::model::load::Load;
 use crate::model::{Container, Image, Resources};
 
 fn classic(strategy: &str) -> Scheduler {
@@ -137,4 +138,36 @@ fn binpack_fills_nodes_as_classic_documents() {
     assert_eq!(place(&mut nodes, "1", 2), "a");
     assert_eq!(place(&mut nodes, "2", 3), "b");
     assert_eq!(place(&mut nodes, "3", 1), "b");
+}
+
+#[test]
+fn the_least_loaded_is_taken_and_creates_at_once_do_not_pile_up() {
+    let load = |cpus: i64, gib: i64, measured| {
+        Some(Load {
+            nano_cpus: cpus * Resources::NANO_PER_CPU,
+            memory_bytes: gib * GIB,
+            measured,
+        })
+    };
+    let mut nodes = ["a", "b", "c", "d"].map(|name| node(name, 10, 10));
+    nodes[0].load = load(3, 0, 0);
+    nodes[1].load = load(1, 6, 0);
+    nodes[2].load = load(1, 0, 0);
+    let placed = |nodes: &[Node]| {
+        let scheduler = scheduler("least-loaded");
+        let placed = scheduler.place(&asks(0, 0), &view(nodes)).unwrap();
+        let names = placed.candidates.iter().map(|n| n.name.clone());
+        names.collect::<String>()
+    };
+    // The load of d is not known: it stands at half.
+    assert_eq!(placed(&nodes), "cadb");
+    // Twenty that are not measured yet are taken to use two processors.
+    for i in 0..20 {
+        put(&mut nodes[2], &format!("x{i}"), Resources::default());
+    }
+    assert_eq!(placed(&nodes), "acdb");
+    nodes[2].load = load(1, 0, 20);
+    assert_eq!(placed(&nodes), "cadb", "they use nothing");
+    assert!(scheduler("spread+least-loaded").uses_load());
+    assert!(!scheduler("spread+locality").uses_load());
 }

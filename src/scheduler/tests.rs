@@ -361,7 +361,7 @@ fn named_filters_replace_the_list_but_resources_stay() {
         Scheduler::new("best", None, Manners::Engine)
             .unwrap_err()
             .to_string(),
-        "strategy not supported: best (there are spread, binpack, random, spread:running, binpack:running, locality, and mixes of them: spread*2+locality)"
+        "strategy not supported: best (there are spread, binpack, random, spread:running, binpack:running, locality, least-loaded, and mixes of them: spread*2+locality)"
     );
     assert!(
         Scheduler::new("spread", Some(&["x".into()]), Manners::Engine)

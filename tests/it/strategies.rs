@@ -1,12 +1,13 @@
 //! Strategies on real engines: mixes, what has ended, and another one while Flotilla runs.
 
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::support::caller::{Caller, names_on, on};
 use crate::support::flotilla::Flotilla;
-use crate::support::lab::{Lab, Spec, output};
+use crate::support::lab::{Lab, Spec, eventually, output};
 
 /// Three engines whose nodes are chosen by one strategy at first.
 struct Ground {
@@ -129,7 +130,7 @@ fn a_mix_stays_with_the_image_until_its_node_is_crowded() {
     let app = json!({"Image": "local:here"});
     // The image came past Flotilla, which hears of it.
     let caller = &ground.caller;
-    crate::support::lab::eventually(std::time::Duration::from_secs(30), || {
+    eventually(Duration::from_secs(30), || {
         let found = caller.get("/images/local:here/json");
         if found.status == 200 {
             Ok(())
@@ -172,4 +173,60 @@ fn what_has_ended_counts_for_nothing_when_told() {
     ground.switch("spread");
     ground.create(&json!({}));
     assert_eq!(names_on(ground.lab.engine("node0")).len(), 4);
+}
+
+#[test]
+fn a_busy_node_gets_no_more_under_least_loaded() {
+    let ground = Ground::prepare("spread");
+    let mut busy = on("node0");
+    busy["Cmd"] = json!(["sh", "-c", "while :; do :; done"]);
+    let id = ground.create(&busy);
+    let caller = &ground.caller;
+    caller.post(&format!("/containers/{id}/start")).expect(204);
+    for node in ["node1", "node2"] {
+        for number in 0..2 {
+            caller.run_on(node, &format!("{node}-{number}"));
+        }
+    }
+    // By count it would go to the busy one, and nothing is measured.
+    let explain = || {
+        let body = json!({"Image": "busybox"});
+        let told = caller.post_json("/flotilla/explain", &body).expect(200);
+        told.json()
+    };
+    assert_eq!(explain()["Node"], "node0");
+
+    ground.switch("least-loaded");
+    let part = |told: &Value, node: &str| {
+        let nodes = told["Nodes"].as_array().unwrap();
+        let told = nodes.iter().find(|n| n["Name"] == node).unwrap();
+        told["Parts"][0].clone()
+    };
+    let settled = |condition: &dyn Fn(f64) -> bool| {
+        eventually(Duration::from_secs(60), || {
+            let told = explain();
+            let load = part(&told, "node0");
+            let others = ["node1", "node2"].map(|node| part(&told, node));
+            let measured = others.iter().all(|p| p["Name"] == "measured load");
+            match load["Value"].as_f64() {
+                Some(value) if measured && load["Name"] == "measured load" && condition(value) => {
+                    Ok(())
+                }
+                _ => Err(told.to_string()),
+            }
+        })
+        .unwrap();
+    };
+    settled(&|load| load >= 20.0);
+    let before = names_on(ground.lab.engine("node0")).len();
+    for _ in 0..2 {
+        ground.create(&json!({}));
+    }
+    assert_eq!(names_on(ground.lab.engine("node0")).len(), before);
+
+    // Idle again, it is as good as any.
+    caller.post(&format!("/containers/{id}/kill")).expect(204);
+    settled(&|load| load <= 10.0);
+    ground.create(&json!({}));
+    assert_eq!(names_on(ground.lab.engine("node0")).len(), before + 1);
 }

@@ -21,6 +21,7 @@ pub(crate) use lists::{images, networks, plugins, volumes};
 
 use super::pulse::Pulse;
 use crate::model::image::{familiar, with_tag};
+use crate::model::load::Load;
 use crate::model::node::{Containers, Facts, Trouble, engine_labels};
 use crate::model::orders::Orders;
 use crate::model::{Image, Manners, Network, Node, Plugin, Resources, Stock, Volume};
@@ -49,6 +50,8 @@ pub(crate) struct Inventory {
     /// Tags given since the last list, also to images that had them: whoever gives one means that image from now on.
     retagged: HashSet<String>,
     updated_at: Option<Timestamp>,
+    /// What the containers were measured to use.
+    pub(crate) load: Option<Load>,
 }
 
 impl Inventory {
@@ -72,6 +75,7 @@ impl Inventory {
             copied: Copies::default(),
             retagged: HashSet::new(),
             updated_at: None,
+            load: None,
         }
     }
 
@@ -262,6 +266,7 @@ impl Inventory {
                 memory_bytes: with_overcommit(number("MemTotal")),
             },
             used: self.containers.iter().map(|c| c.resources).sum(),
+            load: self.load,
             devices,
             containers: self.containers.clone(),
             images: Arc::clone(&self.images),

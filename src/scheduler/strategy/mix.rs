@@ -130,6 +130,10 @@ impl Strategy for Mix {
         }
     }
 
+    fn uses_load(&self) -> bool {
+        self.members.iter().any(|(_, member)| member.uses_load())
+    }
+
     fn parts(&self, request: &Request, node: &Node) -> Vec<Part> {
         let points = |name: String, value: u32, of| Part {
             name: name.into(),

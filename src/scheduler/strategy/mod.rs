@@ -2,6 +2,7 @@
 
 mod binpack;
 mod fullness;
+mod least_loaded;
 mod locality;
 mod mix;
 mod random;
@@ -95,6 +96,11 @@ pub trait Strategy: Debug + Send + Sync {
     /// Returns what the score of `node` is made of. The first part in which two nodes differ is the one that decides
     /// between them.
     fn parts(&self, request: &Request, node: &Node) -> Vec<Part>;
+
+    /// Tells whether it looks at what containers were measured to use, which costs engines something.
+    fn uses_load(&self) -> bool {
+        false
+    }
 }
 
 /// Makes a strategy.
@@ -112,4 +118,5 @@ pub(super) const STRATEGIES: &[(&str, Make)] = &[
         Box::new(binpack::Binpack(Counting::running(m)))
     }),
     ("locality", |_| Box::new(locality::Locality)),
+    ("least-loaded", |_| Box::new(least_loaded::LeastLoaded)),
 ];
