@@ -38,6 +38,8 @@ pub struct Config {
     pub create_retry: u32,
     /// How many decisions are kept for those who ask why.
     pub decisions: usize,
+    /// How long creates wait for room that say nothing of it; not at all with zero.
+    pub queue_timeout: Duration,
     /// Whether answers allow scripts of any web page.
     pub cors: bool,
     /// Whether a container list that names nodes refreshes them first.

@@ -116,9 +116,11 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     };
     tokio::spawn(cluster::members::run(discovered, watch_with, publish));
     let decisions = cluster::Decisions::keeping(config.decisions);
-    let cluster = cluster::Cluster::new(members, scheduler, feed, decisions).measuring(measure);
-    let api = api::Api::new(cluster, settings(&config));
     let stop = CancellationToken::new();
+    let queue = cluster::Queue::new(config.queue_timeout, stop.clone());
+    let cluster = cluster::Cluster::new(members, scheduler, feed, decisions);
+    let cluster = cluster.measuring(measure).with_queue(queue);
+    let api = api::Api::new(cluster, settings(&config));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stopping = stop.clone();

@@ -167,6 +167,7 @@ fn in_its_words(route: &Route, id: &str, error: Error) -> Error {
         Error::Cluster(E::Refused(refused) | E::Unplaced { refused, .. }) => {
             Error::Fault(refused.in_classics_words())
         }
+        Error::Cluster(E::Waited { error, .. }) => in_its_words(route, id, Error::Cluster(*error)),
         Error::Cluster(E::Unreachable { node, .. }) if own == Kind::Container => {
             Error::Fault(format!("Container {id} running on unhealthy node {node}"))
         }

@@ -12,6 +12,7 @@ use super::query::BadQuery;
 use super::timestamp::BadTime;
 use crate::cluster;
 use crate::cluster::error::Kind;
+use crate::cluster::queue::Parting;
 use crate::cluster::spec::BadSpec;
 use crate::engine;
 use crate::model::Manners;
@@ -255,6 +256,10 @@ fn of_cluster(error: &cluster::Error) -> StatusCode {
             true => StatusCode::SERVICE_UNAVAILABLE,
             // As a name or a port that is taken: the request is right, the state does not allow it.
             false => StatusCode::CONFLICT,
+        },
+        E::Waited { error, end } => match end {
+            Parting::Full | Parting::Stopping(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Parting::Timeout(_) | Parting::Gone(_) | Parting::Hopeless(_) => of_cluster(error),
         },
         E::Unreachable { .. } | E::Unsure { .. } | E::NoHealthyNode => {
             StatusCode::SERVICE_UNAVAILABLE

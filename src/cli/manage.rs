@@ -116,6 +116,15 @@ pub(super) struct Placement {
         allow_hyphen_values = true
     )]
     pub(super) decisions: String,
+    /// How long a create waits for room when no engine can take it at the moment, unless it says so itself; 0s for not at
+    /// all
+    #[arg(
+        long,
+        default_value = "0s",
+        value_name = "DURATION",
+        allow_hyphen_values = true
+    )]
+    pub(super) queue_timeout: String,
     /// Only swarm is known
     #[arg(
         long,

@@ -9,7 +9,6 @@ use clap::Parser;
 
 mod args;
 mod certs;
-mod duration;
 mod error;
 mod explain;
 mod manage;
@@ -28,6 +27,7 @@ pub use args::Cli;
 pub use error::{DurationError, Error};
 
 use crate::discovery;
+use crate::model::duration;
 use crate::telemetry::{self, Format, Level};
 use args::{Command, Create, Join, List};
 

@@ -1,8 +1,10 @@
 //! Where new containers go: strategy, filters and their options, checked.
 
+use std::time::Duration;
+
 use super::error::Error;
 use super::manage::Placement;
-use super::settings::pairs;
+use super::settings::{duration, pairs};
 use crate::model::Manners;
 use crate::scheduler::strategy;
 
@@ -62,6 +64,13 @@ impl Placement {
                 "--decisions should be a whole number up to {DECISIONS}, \"{given}\" is not"
             ))
         })
+    }
+
+    /// Returns how long a create waits for room.
+    pub(super) fn queue_timeout(&self) -> Result<Duration, Error> {
+        let flag = "--queue-timeout";
+        let span = duration(flag, &self.queue_timeout)?.not_negative();
+        span.ok_or(Error::Value("--queue-timeout should not be negative"))
     }
 
     /// Returns whether a pull goes to every engine.

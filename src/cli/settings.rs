@@ -47,6 +47,7 @@ pub(super) fn config(global: &Global, manage: &Manage) -> Result<Config, Error> 
         overcommit,
         create_retry,
         decisions: manage.placement.decisions()?,
+        queue_timeout: manage.placement.queue_timeout()?,
         cors: manage.listen.cors,
         refresh_on_node_filter: manage.engines.refresh_on_node_filter,
         container_name_refresh_filter: manage.engines.container_name_refresh_filter.clone(),

@@ -51,6 +51,7 @@ fn defaults_are_those_of_classic() {
     assert_eq!(config.refresh_max, Duration::from_secs(60));
     assert_eq!(config.overcommit.to_bits(), 0.05_f64.to_bits());
     assert_eq!((config.create_retry, config.decisions), (0, 256));
+    assert_eq!(config.queue_timeout, Duration::ZERO);
     assert!(!config.cors && !config.refresh_on_node_filter);
     assert!(!config.experimental);
     assert_eq!(config.container_name_refresh_filter, "");
@@ -199,6 +200,10 @@ const WRONG: &[(&str, &str)] = &[
     (
         "a:1 --decisions -1",
         "--decisions should be a whole number up to 10000, \"-1\" is not",
+    ),
+    (
+        "a:1 --queue-timeout -1s",
+        "--queue-timeout should not be negative",
     ),
     (
         "a:1 --image-spread x",

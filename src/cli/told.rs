@@ -17,6 +17,7 @@ pub(super) fn list(decisions: &[Value], now: Timestamp) -> String {
         let outcome = match (text(&d["Outcome"]), text(&d["Node"])) {
             ("placed", node) => format!("placed on {node}"),
             ("explained", node) => format!("would go to {node}"),
+            ("waiting", _) => format!("waits for room, {} before it", ahead(d)),
             ("refused", _) => "refused".to_owned(),
             (_, "") => format!("failed: {}", text(&d["Message"])),
             (_, node) => format!("failed on {node}: {}", text(&d["Message"])),
@@ -76,13 +77,26 @@ fn headline(decision: &Value) -> String {
         (name, image) => format!("{name} (image {image})"),
     };
     let (node, message) = (text(&decision["Node"]), text(&decision["Message"]));
+    let waited = match decision["WaitedSeconds"].as_f64() {
+        Some(seconds) if seconds > 0.0 => format!(" after {seconds:.1} s in the queue"),
+        _ => String::new(),
+    };
     match text(&decision["Outcome"]) {
-        "placed" => format!("{what} went to {node}"),
+        "placed" => format!("{what} went to {node}{waited}"),
         "explained" => format!("{what} would go to {node}; nothing was created"),
-        "refused" => format!("no node can take {what}"),
+        "waiting" => {
+            let ahead = ahead(decision);
+            format!("{what} waits for room, {ahead} before it: {message}")
+        }
+        "refused" => format!("no node can take {what}{waited}"),
         _ if node.is_empty() => format!("{what} could not be created: {message}"),
         _ => format!("{what} could not be created on {node}: {message}"),
     }
+}
+
+/// Returns how many creates come before one that waits.
+fn ahead(decision: &Value) -> u64 {
+    decision["Ahead"].as_u64().unwrap_or_default()
 }
 
 /// Says what a container asked for, each thing after a comma.
@@ -94,6 +108,7 @@ fn asked(request: &Value) -> String {
         ("toleration", "Tolerations"),
         ("limit", "Limits"),
         ("spread", "Spreads"),
+        ("queue", "Queue"),
         ("port", "Ports"),
         ("with", "With"),
         ("as", "Because"),

@@ -2,17 +2,19 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::create::{Answer, Create};
 use super::decision::{Decision, Id, Outcome, Step, Taken, cut};
+use super::decisions::Found;
 use super::reservation::{Lost, Reservation};
 use super::spec::Spec;
 use super::supply::{Supply, Wanted};
 use super::{Cluster, Error, Members};
 use crate::model::{ClusterView, Node};
-use crate::scheduler::{Request, Scheduler};
+use crate::scheduler::{Refusal, Refused, Request, Scheduler};
 
 /// The largest body of a create whose decision is kept, in bytes.
 const KEPT_BYTES: usize = 64 << 10;
@@ -36,10 +38,14 @@ pub(super) struct Trace {
     passed_over: Vec<Arc<str>>,
     steps: Vec<Step>,
     more_steps: usize,
+    /// Its place in the queue, once it has one.
+    pub(super) ticket: Option<u64>,
+    /// How long it has waited there.
+    pub(super) waited: Duration,
 }
 
 /// One look at all nodes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Look {
     request: Arc<Request>,
     picture: Arc<ClusterView>,
@@ -59,12 +65,31 @@ impl Trace {
             passed_over: Vec::new(),
             steps: Vec::new(),
             more_steps: 0,
+            ticket: None,
+            waited: Duration::ZERO,
         }
     }
 
     /// Returns what was last asked.
     pub(super) fn request(&self) -> Option<&Request> {
         self.look.as_ref().map(|look| &*look.request)
+    }
+
+    /// Returns what was last asked, and of which picture.
+    pub(super) fn look(&self) -> Option<(Arc<Request>, Arc<ClusterView>)> {
+        let look = self.look.as_ref()?;
+        Some((Arc::clone(&look.request), Arc::clone(&look.picture)))
+    }
+
+    /// Tells whether some node turned out not to do it.
+    pub(super) fn has_passed_over(&self) -> bool {
+        !self.passed_over.is_empty()
+    }
+
+    /// Forgets what happened at a look that is taken again because nothing came of it.
+    pub(super) fn look_again(&mut self) {
+        self.steps.clear();
+        self.more_steps = 0;
     }
 
     /// Notes what happened to a node.
@@ -88,31 +113,42 @@ impl Trace {
     }
 
     /// Keeps the decision, if one came to be: it did when nodes were looked at.
-    fn keep(self, cluster: &Cluster, outcome: Outcome) -> Option<Arc<Decision>> {
+    fn keep(&self, cluster: &Cluster, outcome: Outcome) -> Option<Arc<Decision>> {
+        let found = self.pending(outcome)?;
+        let decision = Arc::clone(&found.decision);
+        cluster.decisions().push(found.decision, found.picture?);
+        Some(decision)
+    }
+
+    /// Returns the decision as it is now.
+    pub(super) fn pending(&self, outcome: Outcome) -> Option<Found> {
         let Look {
             request,
             picture,
             scheduler,
-        } = self.look?;
+        } = self.look.clone()?;
         let taken = |node: Arc<Node>| Taken {
             key: Arc::clone(&node.key),
             name: node.name.clone(),
             standing: scheduler.verdict(&request, &node).said.ok(),
         };
-        let node = self.node.map(taken);
+        let node = self.node.clone().map(taken);
         let decision = Arc::new(Decision {
             id: self.id?,
             at: Timestamp::now(),
             request,
             scheduler,
             node,
-            passed_over: self.passed_over,
-            steps: self.steps,
+            passed_over: self.passed_over.clone(),
+            steps: self.steps.clone(),
             more_steps: self.more_steps,
+            waited: self.waited,
             outcome,
         });
-        cluster.decisions().push(Arc::clone(&decision), picture);
-        Some(decision)
+        Some(Found {
+            decision,
+            picture: Some(picture),
+        })
     }
 
     /// Keeps how a create ended; the error of one that no node admits says how to ask why.
@@ -146,7 +182,9 @@ impl Trace {
 /// Who can take a container, best first, and what each of them needs.
 struct Ranked {
     request: Arc<Request>,
+    picture: Arc<ClusterView>,
     candidates: Vec<(Arc<Node>, Supply)>,
+    refused: Vec<(Arc<Node>, Refusal)>,
 }
 
 /// Ranks the nodes that can take a container, but for those that turned out not to.
@@ -185,7 +223,8 @@ fn rank(
     trace.node = None;
     let placement = scheduler.place(&request, &left);
     let wanted = Wanted::new(members, &request.image);
-    let candidates = placement.map_err(Error::Refused)?.candidates.into_iter();
+    let placement = placement.map_err(Error::Refused)?;
+    let candidates = placement.candidates.into_iter();
     let mut candidates: Vec<_> = candidates
         .map(|n| {
             let supply = wanted.on(&n);
@@ -196,8 +235,40 @@ fn rank(
     candidates.sort_by_key(|(_, supply)| supply.order());
     Ok(Ranked {
         request,
+        picture,
         candidates,
+        refused: placement.refused,
     })
+}
+
+/// Leaves out the nodes whose room is kept for creates that wait for it already.
+fn free_of_claims(
+    cluster: &Cluster,
+    mut ranked: Ranked,
+    create: &Create,
+    trace: &mut Trace,
+) -> Result<Ranked, Error> {
+    // What takes another's place takes no room.
+    if cluster.queue().len() == 0 || !ranked.request.replaces.is_empty() {
+        return Ok(ranked);
+    }
+    let (view, ticket) = (&ranked.picture, trace.ticket);
+    let request = Arc::clone(&ranked.request);
+    let newcomer = (&*request, &create.spec.stand_in);
+    let mut kept = Vec::new();
+    for (node, supply) in std::mem::take(&mut ranked.candidates) {
+        let queue = cluster.queue();
+        let claim = queue.objection(cluster, newcomer, &node, view, ticket);
+        let Some(claim) = claim else {
+            // Others come into question once this one is lost, and are looked at then.
+            ranked.candidates.push((node, supply));
+            return Ok(ranked);
+        };
+        trace.step(&node, || claim.to_string());
+        kept.push((node, claim));
+    }
+    let refused = Refused::All(ranked.refused).and(kept);
+    Err(Error::Refused(refused))
 }
 
 /// Picks and reserves a node; `None` when every candidate was lost to another create in the meantime, or, with `best`,
@@ -210,6 +281,7 @@ pub(super) fn choose(
     trace: &mut Trace,
 ) -> Result<Option<Chosen>, Error> {
     let ranked = rank(cluster, members, create, trace)?;
+    let ranked = free_of_claims(cluster, ranked, create, trace)?;
     let request = &*ranked.request;
     for (node, supply) in ranked.candidates {
         let stand_in = Arc::clone(&create.spec.stand_in);
@@ -243,12 +315,16 @@ pub(super) fn choose(
 pub fn explain(cluster: &Cluster, create: &Create) -> Result<Arc<Decision>, Error> {
     let mut trace = Trace::new(cluster, &create.spec);
     let ranked = rank(cluster, &cluster.members(), create, &mut trace);
+    let ranked = ranked.and_then(|ranked| free_of_claims(cluster, ranked, create, &mut trace));
     let outcome = match ranked {
         Ok(ranked) => {
             trace.node = ranked.candidates.into_iter().next().map(|(node, _)| node);
             Outcome::Explained
         }
-        Err(error @ Error::Refused(_)) => Outcome::Refused(cut(error.to_string())),
+        Err(error @ Error::Refused(_)) => {
+            let waits = cluster.queue().prospect(cluster, &trace);
+            Outcome::Refused(cut(format!("{error}{waits}")))
+        }
         Err(error) => return Err(error),
     };
     let kept = trace.keep(cluster, outcome);

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request as HttpRequest, StatusCode, header};
+use tokio_util::sync::CancellationToken;
 
-use super::choose::{Trace, choose};
+use super::choose::Trace;
 use super::endpoints::Split;
+use super::queue::Wait;
 use super::reservation::Reservation;
 use super::spec::{Aliases, Spec};
 use super::supply::Wanted;
@@ -80,26 +82,38 @@ pub struct Create {
 
 /// Creates a container on the best node and returns the engine's answer once the view shows the container.
 ///
+/// While it waits for room, `gone` ends it; with none it does not wait.
+///
 /// # Cancel safety
 /// Must run to its end: callers spawn it, so that a client that goes away leaves nothing half-done.
 ///
 /// # Errors
 /// The name is taken, no node admits it, or the chosen engine failed.
-pub async fn create(cluster: Cluster, create: Create) -> Result<Answer, Error> {
+pub async fn create(
+    cluster: Cluster,
+    create: Create,
+    gone: Option<CancellationToken>,
+) -> Result<Answer, Error> {
     let mut trace = Trace::new(&cluster, &create.spec);
-    let ended = placed(&cluster, create, &mut trace).await;
-    trace.end(&cluster, ended)
+    let mut wait = Wait::new(&cluster, &create, gone);
+    let ended = placed(&cluster, create, &mut trace, &mut wait).await;
+    let ended = trace.end(&cluster, ended);
+    ended.map_err(|error| wait.told(error))
 }
 
 /// Tries one node after the other until one has the container.
-async fn placed(cluster: &Cluster, create: Create, trace: &mut Trace) -> Result<Answer, Error> {
+async fn placed(
+    cluster: &Cluster,
+    create: Create,
+    trace: &mut Trace,
+    wait: &mut Wait,
+) -> Result<Answer, Error> {
     let (mut last, mut retries) = (None, create.retries);
     let mut notes = create.spec.doubts.clone();
     notes.extend(unkept(&create).map(str::to_owned));
     for round in 0..ROUNDS {
-        let members = cluster.members();
         let best = round < BEST_ROUNDS;
-        let chosen = choose(cluster, &members, &create, best, trace);
+        let (members, chosen) = wait.choose(cluster, &create, best, trace).await;
         let (node, needed, reservation) = match chosen {
             Ok(Some(chosen)) => (chosen.node, chosen.supply, chosen.reservation),
             // Lost to others on every node: look again at what is left.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -20,7 +21,7 @@ const BITS: u32 = 24;
 pub struct Id(u32);
 
 /// One decision.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Decision {
     /// Its number.
     pub id: Id,
@@ -38,6 +39,8 @@ pub struct Decision {
     pub steps: Vec<Step>,
     /// How many steps more there were.
     pub more_steps: usize,
+    /// How long it waited for room.
+    pub waited: Duration,
     /// How it ended.
     pub outcome: Outcome,
 }
@@ -74,6 +77,13 @@ pub enum Outcome {
     },
     /// Nothing was created: it was only asked where a container would go.
     Explained,
+    /// It has not ended: the create waits for room.
+    Waiting {
+        /// How many were before it at the last look.
+        ahead: usize,
+        /// Why no node admits it, in the words that the client would get.
+        message: String,
+    },
     /// No node admits it; in the words that the client got.
     Refused(String),
     /// It went wrong later; in the words that the client got.
@@ -93,7 +103,10 @@ impl Decision {
     pub fn container(&self) -> Option<&str> {
         match &self.outcome {
             Outcome::Placed { container } => Some(container),
-            Outcome::Explained | Outcome::Refused(_) | Outcome::Failed(_) => None,
+            Outcome::Explained
+            | Outcome::Waiting { .. }
+            | Outcome::Refused(_)
+            | Outcome::Failed(_) => None,
         }
     }
 }

@@ -177,6 +177,8 @@ impl Default for Decisions {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use jiff::Timestamp;
 
     use super::*;
@@ -197,6 +199,7 @@ mod tests {
             passed_over: Vec::new(),
             steps: Vec::new(),
             more_steps: 0,
+            waited: Duration::ZERO,
             outcome: Outcome::Placed {
                 container: container.to_owned(),
             },

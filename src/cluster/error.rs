@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::decision::Id;
+use super::queue::Parting;
 use crate::engine;
 use crate::model::{image, reference};
 use crate::scheduler::Refused;
@@ -110,6 +111,14 @@ pub enum Error {
         refused: Refused,
         /// What explains them node by node.
         decision: Id,
+    },
+    /// No node could take the container, and waiting for room did not help.
+    #[error("{error}; {end}")]
+    Waited {
+        /// What would have been said at once.
+        error: Box<Self>,
+        /// How the wait ended.
+        end: Parting,
     },
     /// Wishes or references exclude each other.
     #[error("{0}")]

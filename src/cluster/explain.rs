@@ -208,6 +208,7 @@ mod tests {
             passed_over: passed_over.iter().map(|name| key(name)).collect(),
             steps: steps.collect(),
             more_steps: 0,
+            waited: std::time::Duration::ZERO,
             outcome: Outcome::Explained,
         });
         let found = Found {

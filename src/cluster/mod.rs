@@ -21,6 +21,7 @@ pub mod explain;
 pub mod flight;
 pub mod members;
 mod naming;
+pub mod queue;
 pub mod references;
 mod replace;
 pub mod reservation;
@@ -40,6 +41,7 @@ use tokio::time::Instant;
 pub use decisions::Decisions;
 pub use error::Error;
 pub use members::Members;
+pub use queue::Queue;
 
 use crate::engine::{Engine, Feed, Refresh};
 use crate::model::Manners;
@@ -61,6 +63,7 @@ pub struct Cluster {
     builds: builds::Builds,
     transfers: transfer::Transfers,
     decisions: Decisions,
+    queue: Queue,
     feed: Feed,
     /// Whether engines are to measure what containers use.
     measure: watch::Sender<bool>,
@@ -84,6 +87,7 @@ impl Cluster {
             builds: builds::Builds::default(),
             transfers: transfer::Transfers::default(),
             decisions,
+            queue: Queue::default(),
             feed,
             measure: watch::Sender::new(false),
             started: Instant::now(),
@@ -95,6 +99,13 @@ impl Cluster {
     pub fn measuring(mut self, measure: watch::Sender<bool>) -> Self {
         measure.send_replace(self.scheduler().uses_load());
         self.measure = measure;
+        self
+    }
+
+    /// Lets creates wait for room in a queue.
+    #[must_use]
+    pub fn with_queue(mut self, queue: Queue) -> Self {
+        self.queue = queue;
         self
     }
 
@@ -165,6 +176,11 @@ impl Cluster {
     /// Returns the last decisions.
     pub fn decisions(&self) -> &Decisions {
         &self.decisions
+    }
+
+    /// Returns the creates that wait for room.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
     }
 
     /// Returns where the events of all engines go.

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
+
 use super::{Cluster, Error, Members, resolve};
 use crate::model::{Container, Node};
 use crate::scheduler::{Rank, Request, Required};
@@ -16,6 +18,8 @@ pub struct Reservations(Arc<Mutex<Held>>);
 
 #[derive(Debug, Default)]
 struct Held {
+    /// Told when something is given back.
+    released: watch::Sender<()>,
     next: u64,
     names: HashMap<String, u64>,
     nodes: HashMap<Arc<str>, Vec<(u64, Arc<Container>)>>,
@@ -202,6 +206,11 @@ impl Reservations {
         })
     }
 
+    /// Returns what tells that something was given back.
+    pub(super) fn released(&self) -> watch::Receiver<()> {
+        self.lock().released.subscribe()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -333,6 +342,7 @@ impl Drop for Reservation {
                 }
             }
         }
+        held.released.send_replace(());
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod container;
 pub mod devices;
+pub mod duration;
 pub mod event;
 pub mod go_json;
 pub mod host_config;

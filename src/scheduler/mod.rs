@@ -10,6 +10,7 @@ pub mod group;
 mod refusal;
 pub mod request;
 pub mod strategy;
+pub mod wait;
 pub mod wishes;
 
 #[cfg(test)]

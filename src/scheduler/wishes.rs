@@ -7,6 +7,7 @@ use super::filter::devices::Wanted;
 use super::filter::limit::AtMost;
 use super::filter::spread::Even;
 use super::filter::taint::toleration;
+use super::wait::Patience;
 use crate::model::devices::Demand;
 
 /// A kind of wish.
@@ -22,7 +23,7 @@ struct Kind {
 /// The label that keeps wishes for devices on their holder.
 const DEVICES_LABEL: &str = "com.docker.swarm.devices";
 /// All kinds.
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     Kind {
         word: "constraint",
         label: "com.docker.swarm.constraints",
@@ -63,6 +64,11 @@ const KINDS: [Kind; 8] = [
         read: |given, wishes| given.each(&mut wishes.devices, Wanted::parse),
     },
     Kind {
+        word: "queue",
+        label: "com.docker.swarm.queues",
+        read: |given, wishes| given.each(&mut wishes.patience, Patience::parse),
+    },
+    Kind {
         word: "reschedule",
         label: "com.docker.swarm.reschedule-policies",
         read: |given, wishes| policy(given.list, wishes),
@@ -93,6 +99,8 @@ pub struct Wishes {
     pub spreads: Vec<Even>,
     /// Numbers of devices.
     pub devices: Vec<Wanted>,
+    /// How long to wait for room.
+    pub patience: Vec<Patience>,
     /// What to do when the node dies: `off` or `on-node-failure`.
     pub reschedule: Option<String>,
 }

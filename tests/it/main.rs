@@ -47,6 +47,7 @@ mod overlay;
 mod pending;
 mod plugins;
 mod private_registry;
+mod queue;
 mod quickstart;
 mod races;
 mod reads_own_writes;

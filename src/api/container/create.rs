@@ -1,6 +1,7 @@
 //! Creates: read whole, understood, placed.
 
 use http::{HeaderMap, header};
+use tokio_util::sync::CancellationToken;
 
 use crate::api::call::{Answer, Call, whole};
 use crate::api::error::Error;
@@ -11,11 +12,14 @@ use crate::cluster::spec::Spec;
 pub(in crate::api) async fn create(call: Call) -> Answer {
     let cluster = call.api.cluster.clone();
     let create = read(call).await?;
-    // Runs to its end even when the client goes away: half a create is worse than one that nobody waits for.
+    // Runs to its end even when the client goes away: half a create is worse than one that nobody waits for. Unless it
+    // is none yet, and waits for room.
+    let gone = CancellationToken::new();
+    let _leaves = gone.clone().drop_guard();
     let running = tokio::spawn(async move {
         // What a tunnel has just built is in no list yet.
         cluster.after_tunnels().await;
-        place(cluster, create).await
+        place(cluster, create, Some(gone)).await
     });
     let answer = running
         .await

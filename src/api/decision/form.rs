@@ -20,10 +20,11 @@ pub(super) fn row(decision: &Decision) -> Value {
     let (outcome, message) = match &decision.outcome {
         Outcome::Placed { .. } => ("placed", ""),
         Outcome::Explained => ("explained", ""),
+        Outcome::Waiting { message, .. } => ("waiting", message.as_str()),
         Outcome::Refused(message) => ("refused", message.as_str()),
         Outcome::Failed(message) => ("failed", message.as_str()),
     };
-    json!({
+    let mut row = json!({
         "Id": decision.id.to_string(),
         "Time": decision.at.to_string(),
         "Outcome": outcome,
@@ -34,7 +35,12 @@ pub(super) fn row(decision: &Decision) -> Value {
             "Name": decision.request.name.as_deref().unwrap_or_default(),
             "Image": decision.request.image,
         },
-    })
+        "WaitedSeconds": decision.waited.as_secs_f64(),
+    });
+    if let Outcome::Waiting { ahead, .. } = &decision.outcome {
+        row["Ahead"] = (*ahead).into();
+    }
+    row
 }
 
 /// Writes a decision with all that is known of it.
@@ -68,6 +74,7 @@ fn asked(request: &Request) -> Value {
     let plugins = plugins.map(|p| format!("{} driver {}", p.kind, p.name));
     let wishes = &request.wishes;
     let limits = wishes.limits.iter().map(|w| w.expr.to_string());
+    let queue = wishes.patience.iter().map(|w| w.expr.to_string());
     let spreads = wishes.spreads.iter().map(|w| w.expr.to_string());
     let devices = wishes.devices.iter().filter_map(|w| w.held());
     let devices = request.devices.iter().chain(devices);
@@ -80,6 +87,7 @@ fn asked(request: &Request) -> Value {
         "Whitelists": texts(&wishes.whitelists),
         "Tolerations": texts(&wishes.tolerations),
         "Limits": limits.collect::<Vec<_>>(),
+        "Queue": queue.collect::<Vec<_>>(),
         "Spreads": spreads.collect::<Vec<_>>(),
         "With": request.together.iter().map(|t| &t.option).collect::<Vec<_>>(),
         "Because": request.required.iter().map(|r| &r.reason).collect::<Vec<_>>(),

@@ -5,14 +5,16 @@ use serde_json::Value;
 use super::form;
 use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
-use crate::cluster::decision::Id;
+use crate::cluster::decision::{Decision, Id};
 use crate::cluster::decisions::Found;
 use crate::cluster::resolve;
 
-/// Lists the last decisions, newest first.
+/// Lists the decisions that creates wait for, then the last ones; newest first.
 pub(in crate::api) async fn list(call: Call) -> Answer {
+    let waiting = call.api.cluster.queue().waiting();
     let kept = call.api.cluster.decisions().list();
-    let rows: Vec<Value> = kept.iter().map(|d| form::row(d)).collect();
+    let waiting = waiting.iter().rev().map(|found| &found.decision);
+    let rows: Vec<Value> = waiting.chain(&kept).map(|d| form::row(d)).collect();
     Ok(form::answer(&Value::from(rows)))
 }
 
@@ -25,6 +27,12 @@ pub(in crate::api) async fn inspect(call: Call) -> Answer {
 /// Finds the decision that a user means: by its number, or by a container in any way that containers are named.
 fn find(call: &Call) -> Result<Found, Error> {
     let (reference, decisions) = (&call.id, call.api.cluster.decisions());
+    let waiting = call.api.cluster.queue().waiting().into_iter();
+    let mut waiting = waiting.rev();
+    let is_meant = |d: &Decision| d.id.to_string() == *reference || d.is_about(reference);
+    if let Some(found) = waiting.find(|found| is_meant(&found.decision)) {
+        return Ok(found);
+    }
     if let Ok(id) = reference.parse::<Id>()
         && let Some(found) = decisions.newest(|d| d.id == id)
     {

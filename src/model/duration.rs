@@ -4,14 +4,14 @@ use std::time::Duration;
 
 /// A length of time with a sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
+pub struct Span {
     negative: bool,
     length: Duration,
 }
 
 /// Why a text is no duration.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Error {
+pub enum Error {
     /// No number where one must be, or too large.
     #[error("invalid duration \"{0}\"")]
     Invalid(String),
@@ -44,12 +44,12 @@ const LONGEST: u128 = i64::MAX as u128;
 
 impl Span {
     /// Returns the length if it is more than nothing.
-    pub(super) fn positive(self) -> Option<Duration> {
+    pub fn positive(self) -> Option<Duration> {
         self.not_negative().filter(|length| !length.is_zero())
     }
 
     /// Returns the length if it is not below nothing.
-    pub(super) fn not_negative(self) -> Option<Duration> {
+    pub fn not_negative(self) -> Option<Duration> {
         (!self.negative || self.length.is_zero()).then_some(self.length)
     }
 }
