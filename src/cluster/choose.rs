@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::create::{Answer, Create};
+use super::create::{Answer, BEST_ROUNDS, Create, ROUNDS};
 use super::decision::{Decision, Id, Outcome, Step, Taken, cut};
 use super::decisions::Found;
+use super::outlook::Seen;
 use super::reservation::{Lost, Reservation};
 use super::spec::Spec;
 use super::supply::{Supply, Wanted};
-use super::{Cluster, Error, Members};
-use crate::model::{ClusterView, Node};
+use super::{Cluster, Error, reservation};
+use crate::model::{ClusterView, Node, Picture};
 use crate::scheduler::{Refusal, Refused, Request, Scheduler};
 
 /// The largest body of a create whose decision is kept, in bytes.
@@ -48,7 +49,7 @@ pub(super) struct Trace {
 #[derive(Clone, Debug)]
 struct Look {
     request: Arc<Request>,
-    picture: Arc<ClusterView>,
+    picture: Arc<Picture>,
     scheduler: Arc<Scheduler>,
 }
 
@@ -78,7 +79,7 @@ impl Trace {
     /// Returns what was last asked, and of which picture.
     pub(super) fn look(&self) -> Option<(Arc<Request>, Arc<ClusterView>)> {
         let look = self.look.as_ref()?;
-        Some((Arc::clone(&look.request), Arc::clone(&look.picture)))
+        Some((Arc::clone(&look.request), Arc::new(look.picture.view())))
     }
 
     /// Tells whether some node turned out not to do it.
@@ -114,14 +115,20 @@ impl Trace {
 
     /// Keeps the decision, if one came to be: it did when nodes were looked at.
     fn keep(&self, cluster: &Cluster, outcome: Outcome) -> Option<Arc<Decision>> {
-        let found = self.pending(outcome)?;
-        let decision = Arc::clone(&found.decision);
-        cluster.decisions().push(found.decision, found.picture?);
+        let (decision, picture) = self.decision(outcome)?;
+        cluster.decisions().push(Arc::clone(&decision), picture);
         Some(decision)
     }
 
     /// Returns the decision as it is now.
     pub(super) fn pending(&self, outcome: Outcome) -> Option<Found> {
+        let (decision, picture) = self.decision(outcome)?;
+        let picture = Some(Arc::new(picture.view()));
+        Some(Found { decision, picture })
+    }
+
+    /// Makes the decision, with the picture that it was made on.
+    fn decision(&self, outcome: Outcome) -> Option<(Arc<Decision>, Arc<Picture>)> {
         let Look {
             request,
             picture,
@@ -145,10 +152,7 @@ impl Trace {
             waited: self.waited,
             outcome,
         });
-        Some(Found {
-            decision,
-            picture: Some(picture),
-        })
+        Some((decision, picture))
     }
 
     /// Keeps how a create ended; the error of one that no node admits says how to ask why.
@@ -182,49 +186,100 @@ impl Trace {
 /// Who can take a container, best first, and what each of them needs.
 struct Ranked {
     request: Arc<Request>,
-    picture: Arc<ClusterView>,
     candidates: Vec<(Arc<Node>, Supply)>,
-    refused: Vec<(Arc<Node>, Refusal)>,
 }
 
-/// Ranks the nodes that can take a container, but for those that turned out not to.
-fn rank(
-    cluster: &Cluster,
-    members: &Members,
-    create: &Create,
-    trace: &mut Trace,
-) -> Result<Ranked, Error> {
+/// What is asked for, of the nodes as they will be.
+struct Asked {
+    seen: Seen,
+    request: Arc<Request>,
+    scheduler: Arc<Scheduler>,
+}
+
+/// Ranks the nodes that can take a container, but for those that turned out not to; where an index knows the best, that
+/// alone is told.
+fn rank(cluster: &Cluster, create: &Create, trace: &mut Trace) -> Result<Ranked, Error> {
     let reserved = cluster.reservations();
-    let request = reserved.homed(members, &create.spec.request);
+    let seen = reserved.seen(cluster);
+    let request = reserved.homed(&seen.members, &create.spec.request);
     if let Some(name) = &request.name {
         // Said before any complaint about room, as an engine does.
         reserved.check_name(cluster, name)?;
     }
-    let nodes = members.view.nodes().iter();
-    let nodes = nodes.map(|n| reserved.ahead(n, &request));
-    let picture = Arc::new(ClusterView::new(nodes.collect()));
-    let left = match trace.passed_over.as_slice() {
-        [] => Arc::clone(&picture),
-        gone => {
-            let left = picture.nodes().iter().filter(|n| !gone.contains(&n.key));
-            Arc::new(ClusterView::new(left.cloned().collect()))
-        }
+    let asked = Asked {
+        seen,
+        request,
+        scheduler: cluster.scheduler(),
     };
-    let scheduler = cluster.scheduler();
+    match by_index(cluster, &asked, trace) {
+        Some(ranked) => Ok(ranked),
+        None => one_by_one(cluster, asked, create, trace),
+    }
+}
+
+/// Finds the best node without a look at each, where no room is kept for others and no node turned out not to do it;
+/// nothing where none admits the request.
+fn by_index(cluster: &Cluster, asked: &Asked, trace: &mut Trace) -> Option<Ranked> {
+    let Asked {
+        seen,
+        request,
+        scheduler,
+    } = asked;
+    let plain = trace.passed_over.is_empty() && cluster.queue().len() == 0;
+    if !plain || !scheduler.knows_by_index(request) {
+        return None;
+    }
+    let best = cluster.desks().best(scheduler, request, &seen.picture)?;
+    trace.look = Some(Look {
+        request: Arc::clone(request),
+        picture: Arc::clone(&seen.picture),
+        scheduler: Arc::clone(scheduler),
+    });
+    trace.node = None;
+    let supply = match best.has_image {
+        true => Supply::Here,
+        false => Wanted::new(&seen.members, &request.image).on(&best.node),
+    };
+    Some(Ranked {
+        request: Arc::clone(request),
+        candidates: vec![(best.node, supply)],
+    })
+}
+
+/// Looks at each node by itself.
+fn one_by_one(
+    cluster: &Cluster,
+    asked: Asked,
+    create: &Create,
+    trace: &mut Trace,
+) -> Result<Ranked, Error> {
+    let Asked {
+        seen,
+        request,
+        scheduler,
+    } = asked;
+    let nodes = seen.picture.iter();
+    let nodes: Vec<_> = nodes.map(|n| reservation::without(n, &request)).collect();
+    let left = nodes.iter().filter(|n| !trace.passed_over.contains(&n.key));
+    let left = ClusterView::new(left.cloned().collect());
     let request = match scheduler.balanced(&request, left.nodes()) {
         Cow::Borrowed(_) => request,
         Cow::Owned(balanced) => Arc::new(balanced),
     };
+    let picture = match request.replaces.as_slice() {
+        [] => seen.picture,
+        _ => Arc::new(Picture::new(&nodes)),
+    };
     trace.look = Some(Look {
         request: Arc::clone(&request),
-        picture: Arc::clone(&picture),
+        picture,
         scheduler: Arc::clone(&scheduler),
     });
     trace.node = None;
     let placement = scheduler.place(&request, &left);
-    let wanted = Wanted::new(members, &request.image);
-    let placement = placement.map_err(Error::Refused)?;
-    let candidates = placement.candidates.into_iter();
+    let wanted = Wanted::new(&seen.members, &request.image);
+    let mut placement = placement.map_err(Error::Refused)?;
+    let candidates = std::mem::take(&mut placement.candidates).into_iter();
     let mut candidates: Vec<_> = candidates
         .map(|n| {
             let supply = wanted.on(&n);
@@ -233,18 +288,19 @@ fn rank(
         .collect();
     // Stable: where the image may not come to, only if there is no other place.
     candidates.sort_by_key(|(_, supply)| supply.order());
-    Ok(Ranked {
+    let ranked = Ranked {
         request,
-        picture,
         candidates,
-        refused: placement.refused,
-    })
+    };
+    let view = ClusterView::new(nodes);
+    free_of_claims(cluster, ranked, (&view, placement.refused), create, trace)
 }
 
-/// Leaves out the nodes whose room is kept for creates that wait for it already.
+/// Leaves out the nodes of a view whose room is kept for creates that wait for it already; the rest was refused.
 fn free_of_claims(
     cluster: &Cluster,
     mut ranked: Ranked,
+    (view, refused): (&ClusterView, Vec<(Arc<Node>, Refusal)>),
     create: &Create,
     trace: &mut Trace,
 ) -> Result<Ranked, Error> {
@@ -252,7 +308,7 @@ fn free_of_claims(
     if cluster.queue().len() == 0 || !ranked.request.replaces.is_empty() {
         return Ok(ranked);
     }
-    let (view, ticket) = (&ranked.picture, trace.ticket);
+    let ticket = trace.ticket;
     let request = Arc::clone(&ranked.request);
     let newcomer = (&*request, &create.spec.stand_in);
     let mut kept = Vec::new();
@@ -267,7 +323,7 @@ fn free_of_claims(
         trace.step(&node, || claim.to_string());
         kept.push((node, claim));
     }
-    let refused = Refused::All(ranked.refused).and(kept);
+    let refused = Refused::All(refused).and(kept);
     Err(Error::Refused(refused))
 }
 
@@ -275,13 +331,11 @@ fn free_of_claims(
 /// when the one that was chosen is no longer as good a place.
 pub(super) fn choose(
     cluster: &Cluster,
-    members: &Members,
     create: &Create,
     best: bool,
     trace: &mut Trace,
 ) -> Result<Option<Chosen>, Error> {
-    let ranked = rank(cluster, members, create, trace)?;
-    let ranked = free_of_claims(cluster, ranked, create, trace)?;
+    let ranked = rank(cluster, create, trace)?;
     let request = &*ranked.request;
     for (node, supply) in ranked.candidates {
         let stand_in = Arc::clone(&create.spec.stand_in);
@@ -308,14 +362,29 @@ pub(super) fn choose(
     Ok(None)
 }
 
+/// Chooses a node for a container and reserves it, as each create begins, and sends nothing: for who measures that.
+///
+/// # Errors
+/// The name is taken, no node admits it, or others were faster each time.
+pub fn hold(cluster: &Cluster, create: &Create) -> Result<(Arc<Node>, Reservation), Error> {
+    let mut trace = Trace::new(cluster, &create.spec);
+    for round in 0..ROUNDS {
+        let best = round < BEST_ROUNDS;
+        if let Some(chosen) = choose(cluster, create, best, &mut trace)? {
+            trace.keep(cluster, Outcome::Explained);
+            return Ok((chosen.node, chosen.reservation));
+        }
+    }
+    Err(Error::Conflict("others were faster".to_owned()))
+}
+
 /// Decides where a container would go, and creates nothing.
 ///
 /// # Errors
 /// The name is taken, or decisions are not kept.
 pub fn explain(cluster: &Cluster, create: &Create) -> Result<Arc<Decision>, Error> {
     let mut trace = Trace::new(cluster, &create.spec);
-    let ranked = rank(cluster, &cluster.members(), create, &mut trace);
-    let ranked = ranked.and_then(|ranked| free_of_claims(cluster, ranked, create, &mut trace));
+    let ranked = rank(cluster, create, &mut trace);
     let outcome = match ranked {
         Ok(ranked) => {
             trace.node = ranked.candidates.into_iter().next().map(|(node, _)| node);

@@ -30,9 +30,9 @@ const SETTLE_DEADLINE: Duration = Duration::from_secs(5);
 /// How long one look for an outcome may take.
 const LOOK_DEADLINE: Duration = Duration::from_secs(3);
 /// Rounds of choosing when reservations are lost to others.
-const ROUNDS: usize = 32;
+pub(super) const ROUNDS: usize = 32;
 /// Rounds in which only the place that was chosen will do; after them any that admits the container.
-const BEST_ROUNDS: usize = 16;
+pub(super) const BEST_ROUNDS: usize = 16;
 /// The most bytes of an engine's answer to a create.
 const ANSWER_LIMIT: usize = 4 << 20;
 

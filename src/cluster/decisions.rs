@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::decision::{Decision, Id};
-use crate::model::{ClusterView, Node};
+use crate::model::{ClusterView, Picture};
 
 /// How many decisions are kept unless told otherwise.
 pub const KEPT: usize = 256;
@@ -15,7 +15,7 @@ pub const KEPT: usize = 256;
 /// node once. One takes some kilobytes, and a node is published anew every few seconds: pictures of the same moment
 /// share it, others do not.
 const PICTURED: usize = 10_000;
-/// The most places of nodes in all pictures together, of a few bytes each.
+/// The most pieces in all pictures together, of which each takes a few bytes, shared or not.
 const PLACES: usize = 4_000_000;
 /// The last decisions; clones share them.
 #[derive(Clone, Debug)]
@@ -33,18 +33,17 @@ struct Kept {
     /// Oldest first.
     list: VecDeque<Arc<Decision>>,
     /// The pictures of the newest of them, oldest first.
-    pictures: VecDeque<Picture>,
+    pictures: VecDeque<Shot>,
     /// How many objects are new in the pictures, but for the oldest.
     new: usize,
-    /// How many nodes are in the pictures, each as often as it is there.
+    /// How many pieces are in the pictures, each as often as it is there.
     places: usize,
 }
 
-/// A picture, how many objects it holds, and how many of them the one before it does not share.
+/// A picture, and how many of its objects the one before it does not share.
 #[derive(Debug)]
-struct Picture {
-    view: Arc<ClusterView>,
-    all: usize,
+struct Shot {
+    picture: Arc<Picture>,
     new: usize,
 }
 
@@ -80,15 +79,14 @@ impl Decisions {
     }
 
     /// Keeps a decision, and forgets what is too old.
-    pub(super) fn push(&self, decision: Arc<Decision>, view: Arc<ClusterView>) {
-        let last = self.lock().pictures.back().map(|p| Arc::clone(&p.view));
+    pub(super) fn push(&self, decision: Arc<Decision>, picture: Arc<Picture>) {
+        let last = self.lock().pictures.back().map(|p| Arc::clone(&p.picture));
         // Looked at outside the lock: of two at once the second counts a few too many.
-        let new = last.map_or(0, |last| changed(&last, &view));
-        let all = view.nodes().iter().map(|n| weight(n)).sum();
+        let new = last.map_or(0, |last| changed(&last, &picture));
         let mut gone = (Vec::new(), Vec::new());
         let mut kept = self.lock();
         kept.list.push_back(decision);
-        kept.add(Picture { view, all, new });
+        kept.add(Shot { picture, new });
         while kept.list.len() > self.0.limit {
             gone.0.extend(kept.list.pop_front());
         }
@@ -109,11 +107,14 @@ impl Decisions {
     pub fn newest(&self, test: impl Fn(&Decision) -> bool) -> Option<Found> {
         let kept = self.lock();
         let (at, decision) = kept.list.iter().enumerate().rfind(|(_, d)| test(d))?;
+        let decision = Arc::clone(decision);
         let first = kept.list.len() - kept.pictures.len();
         let picture = at.checked_sub(first).and_then(|at| kept.pictures.get(at));
+        let picture = picture.map(|shot| Arc::clone(&shot.picture));
+        drop(kept);
         Some(Found {
-            decision: Arc::clone(decision),
-            picture: picture.map(|p| Arc::clone(&p.view)),
+            decision,
+            picture: picture.map(|p| Arc::new(p.view())),
         })
     }
 
@@ -124,18 +125,18 @@ impl Decisions {
 
 impl Kept {
     /// Adds the newest picture.
-    fn add(&mut self, picture: Picture) {
-        self.places += picture.view.nodes().len();
+    fn add(&mut self, shot: Shot) {
+        self.places += shot.picture.pieces();
         if !self.pictures.is_empty() {
-            self.new += picture.new;
+            self.new += shot.new;
         }
-        self.pictures.push_back(picture);
+        self.pictures.push_back(shot);
     }
 
     /// Takes the oldest picture out.
-    fn forget(&mut self) -> Option<Picture> {
+    fn forget(&mut self) -> Option<Shot> {
         let old = self.pictures.pop_front()?;
-        self.places -= old.view.nodes().len();
+        self.places -= old.picture.pieces();
         // Of the oldest that is left all count, shared or not.
         self.new -= self.pictures.front().map_or(0, |p| p.new);
         Some(old)
@@ -146,27 +147,16 @@ impl Kept {
         let Some(first) = self.pictures.front() else {
             return false;
         };
-        let objects = first.all + self.new;
+        let objects = first.picture.objects() + self.new;
         let too_large = objects > PICTURED || self.places > PLACES;
         self.pictures.len() > self.list.len() || too_large && self.pictures.len() > 1
     }
 }
 
 /// Counts the objects of a picture that are on nodes which the one before it does not share.
-fn changed(before: &ClusterView, now: &ClusterView) -> usize {
-    let known = |at: usize, node: &Arc<Node>| {
-        let before = before.nodes().get(at);
-        before.is_some_and(|before| Arc::ptr_eq(before, node))
-    };
-    let nodes = now.nodes().iter().enumerate();
-    let new = nodes.filter(|(at, node)| !known(*at, node));
-    new.map(|(_, node)| weight(node)).sum()
-}
-
-/// Counts a node and the objects on it.
-fn weight(node: &Node) -> usize {
-    let lists = node.images.len() + node.networks.len() + node.volumes.len();
-    1 + node.containers.len() + lists
+fn changed(before: &Picture, now: &Picture) -> usize {
+    let changes = now.changes(before);
+    changes.map(|(_, node)| node.weight()).sum()
 }
 
 impl Default for Decisions {
@@ -207,9 +197,9 @@ mod tests {
     }
 
     /// A picture of nodes that no other has.
-    fn picture(nodes: usize) -> Arc<ClusterView> {
-        let nodes = std::iter::repeat_with(Arc::default).take(nodes);
-        Arc::new(ClusterView::new(nodes.collect()))
+    fn picture(nodes: usize) -> Arc<Picture> {
+        let nodes: Vec<_> = std::iter::repeat_with(Arc::default).take(nodes).collect();
+        Arc::new(Picture::new(&nodes))
     }
 
     #[test]
@@ -226,7 +216,7 @@ mod tests {
         let found = decisions.newest(|d| d.is_about("name-d")).unwrap();
         assert!(found.picture.is_some());
         let kept = decisions.lock();
-        assert_eq!((kept.places, kept.new), (6, 4));
+        assert_eq!((kept.places, kept.new), (3, 4));
         assert!(Decisions::keeping(0).number().is_none());
     }
 
@@ -250,12 +240,12 @@ mod tests {
     #[test]
     fn pictures_that_share_their_nodes_cost_what_differs() {
         let decisions = Decisions::keeping(100);
-        let mut nodes = picture(1_000).nodes().to_vec();
+        let mut picture = Picture::clone(&picture(1_000));
         for number in 0..100 {
-            nodes[number] = Arc::default();
-            let view = Arc::new(ClusterView::new(nodes.clone()));
+            picture.put(number, Arc::default());
             let id = decisions.number().unwrap();
-            decisions.push(decision(id, &format!("{number:02}")), view);
+            let now = Arc::new(picture.clone());
+            decisions.push(decision(id, &format!("{number:02}")), now);
         }
         assert_eq!(decisions.lock().pictures.len(), 100);
         assert_eq!(decisions.lock().new, 99);

@@ -12,6 +12,7 @@ pub mod choose;
 pub mod create;
 pub mod decision;
 pub mod decisions;
+mod desk;
 mod devices;
 mod endpoints;
 pub mod error;
@@ -20,7 +21,9 @@ pub mod execs;
 pub mod explain;
 pub mod flight;
 pub mod members;
+mod names;
 mod naming;
+mod outlook;
 pub mod queue;
 pub mod references;
 mod replace;
@@ -59,6 +62,7 @@ pub struct Cluster {
     scheduler: watch::Sender<Arc<Scheduler>>,
     manners: Manners,
     reservations: reservation::Reservations,
+    desks: desk::Desks,
     execs: execs::Execs,
     builds: builds::Builds,
     transfers: transfer::Transfers,
@@ -83,6 +87,7 @@ impl Cluster {
             manners: scheduler.manners(),
             scheduler: watch::Sender::new(Arc::new(scheduler)),
             reservations: reservation::Reservations::default(),
+            desks: desk::Desks::default(),
             execs: execs::Execs::default(),
             builds: builds::Builds::default(),
             transfers: transfer::Transfers::default(),
@@ -156,6 +161,11 @@ impl Cluster {
     /// Returns the reservations of names and resources.
     pub fn reservations(&self) -> &reservation::Reservations {
         &self.reservations
+    }
+
+    /// Returns what decisions work with.
+    fn desks(&self) -> &desk::Desks {
+        &self.desks
     }
 
     /// Returns the owners of execs.

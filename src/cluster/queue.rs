@@ -297,7 +297,7 @@ impl Wait {
             let members = cluster.members();
             let chosen = {
                 let _turn = self.queue.turn();
-                choose(cluster, &members, create, best, trace)
+                choose(cluster, create, best, trace)
             };
             let refused = match chosen {
                 // After a node that failed, what happened there is the answer.

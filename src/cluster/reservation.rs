@@ -4,17 +4,28 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
+use super::outlook::{Outlook, Seen};
 use super::{Cluster, Error, Members, resolve};
 use crate::model::{Container, Node};
 use crate::scheduler::{Rank, Request, Required};
 
 /// All promises of this process.
 #[derive(Clone, Debug, Default)]
-pub struct Reservations(Arc<Mutex<Held>>);
+pub struct Reservations(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    held: Mutex<Held>,
+    /// What was seen last, for those who only look.
+    seen: RwLock<Seen>,
+    /// Whether something was given back since.
+    stale: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct Held {
@@ -22,10 +33,14 @@ struct Held {
     released: watch::Sender<()>,
     next: u64,
     names: HashMap<String, u64>,
-    nodes: HashMap<Arc<str>, Vec<(u64, Arc<Container>)>>,
+    nodes: Promised,
+    outlook: Outlook,
     /// Where volumes are being made, and by how many at once.
     homes: HashMap<String, (Arc<str>, usize)>,
 }
+
+/// What is promised, by node key, with the tickets.
+type Promised = HashMap<Arc<str>, Vec<(u64, Arc<Container>)>>;
 
 /// A promise; dropping it gives back the name and the room.
 #[derive(Debug)]
@@ -55,15 +70,47 @@ pub enum Lost {
 }
 
 impl Reservations {
+    /// Returns the membership of now, and its nodes as they will be when everything reserved is visible. Nobody is
+    /// waited for but who brings it up to date.
+    pub fn seen(&self, cluster: &Cluster) -> Seen {
+        let members = cluster.members();
+        let seen = self.0.seen.read();
+        let seen = seen.unwrap_or_else(PoisonError::into_inner).clone();
+        if Arc::ptr_eq(&seen.members, &members) && !self.0.stale.load(Ordering::Acquire) {
+            return seen;
+        }
+        let mut held = self.lock();
+        held.follow(cluster);
+        // Set again under the lock only.
+        self.0.stale.store(false, Ordering::Release);
+        self.show(&held)
+    }
+
+    /// Shows what is known by now to those who only look.
+    fn show(&self, held: &Held) -> Seen {
+        let seen = held.outlook.seen().clone();
+        let mut shown = self.0.seen.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *shown, seen.clone());
+        drop(shown);
+        drop(old);
+        seen
+    }
+
     /// Returns `node` as it will be for a request when everything reserved on it is visible, and what the request
     /// takes the place of is gone.
     pub fn ahead(&self, node: &Arc<Node>, request: &Request) -> Arc<Node> {
-        self.lock().ahead(node, request)
+        let held = self.lock();
+        let ahead = ahead(&held.nodes, node);
+        drop(held);
+        without(&ahead, request)
     }
 
     /// Returns the request, bound to the homes that its new volumes have got since it was read, or are about to get.
     pub fn homed(&self, members: &Members, request: &Arc<Request>) -> Arc<Request> {
         let mut request = Arc::clone(request);
+        if request.new_volumes.is_empty() {
+            return request;
+        }
         let held = self.lock();
         for volume in &request.new_volumes.clone() {
             if let Some(node) = held.home(members, volume) {
@@ -94,17 +141,17 @@ impl Reservations {
     ) -> Result<Reservation, Lost> {
         let mut held = self.lock();
         // Read inside the lock: a name given back was visible in the view before.
-        let members = cluster.members();
+        let members = held.follow(cluster);
         if let Some(name) = &request.name {
-            held.name_is_free(&members, name).map_err(Lost::Name)?;
+            held.name_is_free(name).map_err(Lost::Name)?;
         }
         let elsewhere = |v: &String| held.home(&members, v).is_some_and(|home| home != node.key);
         if request.new_volumes.iter().any(elsewhere) {
             return Err(Lost::Home);
         }
-        let current = members.view.by_key(&node.key).ok_or(Lost::Node)?;
-        let ahead = held.ahead(current, request);
-        let counted = held.counted(&members, request);
+        let ahead = held.outlook.node(&node.key).ok_or(Lost::Node)?;
+        let ahead = without(ahead, request);
+        let counted = held.counted(request);
         let request = &*counted;
         if cluster.scheduler().admits(request, &ahead).is_err() {
             return Err(Lost::Node);
@@ -117,6 +164,7 @@ impl Reservations {
         if let Some(name) = &request.name {
             held.names.insert(name.clone(), ticket);
         }
+        held.outlook.add(&node.key, &container);
         held.nodes
             .entry(Arc::clone(&node.key))
             .or_default()
@@ -124,6 +172,7 @@ impl Reservations {
         for volume in &request.new_volumes {
             held.make(volume, &node.key);
         }
+        self.show(&held);
         Ok(Reservation {
             all: self.clone(),
             ticket,
@@ -164,7 +213,9 @@ impl Reservations {
     /// # Errors
     /// Another container has it, or is about to.
     pub fn check_name(&self, cluster: &Cluster, name: &str) -> Result<(), Error> {
-        self.lock().name_is_free(&cluster.members(), name)
+        let mut held = self.lock();
+        held.follow(cluster);
+        held.name_is_free(name)
     }
 
     /// Reserves a name alone, for a rename.
@@ -173,7 +224,8 @@ impl Reservations {
     /// Another container has it.
     pub fn reserve_name(&self, cluster: &Cluster, name: &str) -> Result<Reservation, Error> {
         let mut held = self.lock();
-        held.name_is_free(&cluster.members(), name)?;
+        held.follow(cluster);
+        held.name_is_free(name)?;
         held.next += 1;
         let ticket = held.next;
         held.names.insert(name.to_owned(), ticket);
@@ -212,7 +264,7 @@ impl Reservations {
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -230,12 +282,12 @@ impl Reservation {
     pub(super) fn claim(&mut self, cluster: &Cluster, id: &str, name: &str) -> bool {
         let mut held = self.all.lock();
         // Read inside the lock: whoever claimed before was visible in the view before.
-        let members = cluster.members();
+        held.follow(cluster);
         let others = |(node, other): &(&Arc<Node>, &Arc<Container>)| {
             *other.id != *id && !held.is_unnamed(node, other)
         };
         let promised = held.names.get(name).is_some_and(|t| *t != self.ticket);
-        if promised || resolve::named(&members, name).any(|found| others(&found)) {
+        if promised || held.outlook.named(name).iter().any(others) {
             return false;
         }
         if let Some(before) = self.name.replace(name.to_owned()) {
@@ -258,25 +310,21 @@ impl Held {
             .cloned()
     }
 
-    /// Returns a node with what is reserved on it and without what the request takes the place of.
-    fn ahead(&self, node: &Arc<Node>, request: &Request) -> Arc<Node> {
-        let reserved = self.nodes.get(&node.key).map_or(&[][..], Vec::as_slice);
-        let mut replaced = request.replaces.iter();
-        let replaces = replaced.any(|id| node.containers.by_id(id).is_some());
-        if reserved.is_empty() && !replaces {
-            return Arc::clone(node);
-        }
-        let list: Vec<_> = reserved.iter().map(|(_, c)| Arc::clone(c)).collect();
-        Arc::new(node.with_reserved(&list).without(&request.replaces))
+    /// Brings what is known up to date with the membership of now, and returns that.
+    fn follow(&mut self, cluster: &Cluster) -> Arc<Members> {
+        let promised = &self.nodes;
+        let members = cluster.members();
+        self.outlook.follow(members, |node| ahead(promised, node));
+        Arc::clone(&self.outlook.seen().members)
     }
 
     /// Counts the groups of a request as they will be when everything reserved is visible.
-    fn counted<'r>(&self, members: &Members, request: &'r Request) -> Cow<'r, Request> {
+    fn counted<'r>(&self, request: &'r Request) -> Cow<'r, Request> {
         if request.balances.is_empty() {
             return Cow::Borrowed(request);
         }
-        let nodes = members.view.nodes().iter();
-        let nodes: Vec<_> = nodes.map(|node| self.ahead(node, request)).collect();
+        let nodes = self.outlook.seen().picture.iter();
+        let nodes: Vec<_> = nodes.map(|node| without(node, request)).collect();
         Cow::Owned(request.clone().counted_on(&nodes))
     }
 
@@ -296,8 +344,8 @@ impl Held {
     }
 
     /// Checks that no container has the name and none is about to.
-    fn name_is_free(&self, members: &Members, name: &str) -> Result<(), Error> {
-        if let Some((_, owner)) = resolve::named(members, name).next() {
+    fn name_is_free(&self, name: &str) -> Result<(), Error> {
+        if let Some((_, owner)) = self.outlook.named(name).first() {
             return Err(Error::NameTaken {
                 name: name.to_owned(),
                 id: owner.id.to_string(),
@@ -308,13 +356,31 @@ impl Held {
                 .nodes
                 .iter()
                 .find(|(_, list)| list.iter().any(|(t, _)| t == ticket))
-                .and_then(|(key, _)| members.view.by_key(key));
+                .and_then(|(key, _)| self.outlook.visible(key));
             return Err(Error::NameReserved {
                 name: name.to_owned(),
                 on: holder.map_or_else(String::new, |n| format!(" on {}", n.name)),
             });
         }
         Ok(())
+    }
+}
+
+/// Returns a node with what is promised on it.
+fn ahead(promised: &Promised, node: &Arc<Node>) -> Arc<Node> {
+    let Some(promised) = promised.get(&node.key) else {
+        return Arc::clone(node);
+    };
+    let list: Vec<_> = promised.iter().map(|(_, c)| Arc::clone(c)).collect();
+    Arc::new(node.with_reserved(&list))
+}
+
+/// Returns a node without what a request takes the place of.
+pub(super) fn without(node: &Arc<Node>, request: &Request) -> Arc<Node> {
+    let mut replaced = request.replaces.iter();
+    match replaced.any(|id| node.containers.by_id(id).is_some()) {
+        true => Arc::new(Node::clone(node).without(&request.replaces)),
+        false => Arc::clone(node),
     }
 }
 
@@ -333,6 +399,8 @@ impl Drop for Reservation {
             if list.is_empty() {
                 held.nodes.remove(key);
             }
+            held.outlook.gave_back(key);
+            self.all.0.stale.store(true, Ordering::Release);
         }
         for volume in &self.volumes {
             if let Some((_, makers)) = held.homes.get_mut(volume) {

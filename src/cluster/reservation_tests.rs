@@ -17,7 +17,7 @@ fn cluster() -> Cluster {
 /// identities too.
 fn cluster_of(called_calm: &[(&str, &str)]) -> Cluster {
     let node = |name: &str| {
-        let mut containers = crate::model::node::Containers::default();
+        let mut containers = crate::model::Containers::default();
         for (_, id) in called_calm.iter().filter(|(node, _)| *node == name) {
             let names = vec!["calm".to_owned()];
             let container = (*container(id)).clone();

@@ -12,6 +12,7 @@ use super::{Members, resolve};
 use crate::engine::Engine;
 use crate::model::image::is_digest;
 use crate::model::{ClusterView, Image, Node};
+use crate::scheduler::index::Bits;
 
 /// Where a node gets an image from.
 #[derive(Clone, Debug)]
@@ -107,6 +108,39 @@ pub enum Way<'a, E> {
     Pull,
     /// No node has it.
     Nowhere,
+}
+
+/// Who has an image, in short: enough for most creates, which go where it is.
+#[derive(Debug)]
+pub struct Holders {
+    /// The nodes, by their places, to which it comes without a registry.
+    pub first: Bits,
+    /// Its ID, if it is the same on every node that has it.
+    only: Option<String>,
+}
+
+impl Holders {
+    /// Looks up who has it.
+    pub fn of(nodes: &[Arc<Node>], reference: &str) -> Self {
+        let healthy = nodes.iter().filter(|node| node.health.is_healthy());
+        let healthy: Vec<_> = healthy.map(|node| (node, ())).collect();
+        let held = resolve::holders(nodes, &healthy, reference);
+        let wanted = Wanted::of(&held, reference);
+        let mut first = Bits::none(nodes.len());
+        for (at, node) in nodes.iter().enumerate() {
+            first.set(at, wanted.way(node).order() == 0);
+        }
+        let id = held.first().map(|(_, _, image)| &image.id);
+        let only = id.filter(|id| held.iter().all(|(_, _, image)| image.id == **id));
+        let only = only.cloned();
+        Self { first, only }
+    }
+
+    /// Tells whether a node has what is meant; if not, [`Wanted`] tells more.
+    pub fn is_here(&self, node: &Node, reference: &str) -> bool {
+        let own = node.image(reference);
+        own.is_some_and(|own| is_digest(reference) || self.only.as_ref() == Some(&own.id))
+    }
 }
 
 impl<'a> Wanted<'a, ()> {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::ledger::Ledger;
+use crate::model::Containers;
 use crate::model::event::Event;
-use crate::model::node::Containers;
 
 /// How long an engine may take to tell of what its lists show already.
 const LATE: Duration = Duration::from_secs(1);

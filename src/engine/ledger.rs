@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use serde_json::json;
 
+use crate::model::Containers;
 use crate::model::event::Event;
-use crate::model::node::Containers;
 use crate::model::{Container, container::RunState};
 
 /// The attribute of an event that no engine told.

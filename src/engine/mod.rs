@@ -35,7 +35,7 @@ pub use client::Client;
 pub use error::Error;
 pub use events::history;
 pub use feed::Feed;
-pub use inventory::Copying;
+pub use inventory::{Copying, record};
 pub use settings::Settings;
 
 use crate::model::Node;

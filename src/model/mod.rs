@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod container;
+pub mod containers;
 pub mod devices;
 pub mod duration;
 pub mod event;
@@ -16,6 +17,7 @@ pub mod manners;
 pub mod network;
 pub mod node;
 pub mod orders;
+pub mod picture;
 pub mod platform;
 pub mod plugin;
 pub mod raw;
@@ -23,21 +25,22 @@ pub mod reference;
 pub mod resources;
 pub mod splice;
 pub mod stock;
-pub mod tally;
+mod tally;
 pub mod units;
 pub mod view;
 pub mod volume;
 
 pub use container::Container;
+pub use containers::Containers;
 pub use image::Image;
 pub use manners::Manners;
 pub use network::Network;
 pub use node::{Health, Node};
+pub use picture::Picture;
 pub use platform::Platform;
 pub use plugin::Plugin;
 pub use resources::Resources;
 pub use stock::Stock;
-pub use tally::Tally;
 pub use view::ClusterView;
 pub use volume::Volume;
 

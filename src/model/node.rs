@@ -1,6 +1,6 @@
 //! Our immutable picture of one engine.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -8,7 +8,9 @@ use jiff::Timestamp;
 
 use super::load::Load;
 use super::orders::Orders;
-use super::{Container, Image, Network, Plugin, Resources, Stock, Tally, Volume, plugin};
+use super::{
+    Container, Containers, Image, Network, Plugin, Resources, SWARM_ID_LABEL, Stock, Volume, plugin,
+};
 
 /// One engine as its monitor last published it.
 #[derive(Clone, Debug, Default)]
@@ -70,9 +72,8 @@ impl Node {
     pub fn with_reserved(&self, reserved: &[Arc<Container>]) -> Self {
         let mut node = self.clone();
         for container in reserved {
-            let visible = container
-                .swarm_id()
-                .is_some_and(|id| self.containers.iter().any(|c| c.swarm_id() == Some(id)));
+            let id = container.swarm_id();
+            let visible = id.is_some_and(|id| self.containers.has_label(SWARM_ID_LABEL, id));
             if !visible {
                 node.used = node.used + container.resources;
                 node.containers.insert(Arc::clone(container));
@@ -90,6 +91,12 @@ impl Node {
             }
         }
         self
+    }
+
+    /// Counts it and the objects on it.
+    pub fn weight(&self) -> usize {
+        let lists = self.images.len() + self.networks.len() + self.volumes.len();
+        1 + self.containers.len() + lists
     }
 
     /// Tells whether nothing speaks against giving it something new: it answers at once, and creates there work.
@@ -252,129 +259,9 @@ pub fn engine_labels(info: &serde_json::Value) -> impl Iterator<Item = (&str, &s
     labels.filter_map(|label| label.as_str()?.split_once('='))
 }
 
-/// A node's containers, found by ID, ID prefix and name.
-#[derive(Clone, Debug, Default)]
-pub struct Containers {
-    by_id: BTreeMap<Arc<str>, Arc<Container>>,
-    by_name: HashMap<String, Arc<str>>,
-    /// Made when first asked for; empty again after each change.
-    tally: OnceLock<Arc<Tally>>,
-    /// How many run or are about to, counted as they come and go.
-    active: usize,
-    /// What those were promised.
-    promised: Resources,
-}
-
-impl Containers {
-    /// Adds a container or replaces the one with its ID.
-    pub fn insert(&mut self, container: Arc<Container>) {
-        self.remove(&container.id);
-        for name in &container.names {
-            self.by_name.insert(name.clone(), Arc::clone(&container.id));
-        }
-        if !container.has_ended() {
-            self.active += 1;
-            self.promised = self.promised + container.resources;
-        }
-        self.by_id.insert(Arc::clone(&container.id), container);
-        self.tally.take();
-    }
-
-    /// Removes a container.
-    pub fn remove(&mut self, id: &str) -> Option<Arc<Container>> {
-        let old = self.by_id.remove(id)?;
-        self.tally.take();
-        if !old.has_ended() {
-            self.active -= 1;
-            self.promised = self.promised - old.resources;
-        }
-        for name in &old.names {
-            if self.by_name.get(name).is_some_and(|owner| **owner == *id) {
-                self.by_name.remove(name);
-            }
-        }
-        Some(old)
-    }
-
-    /// Returns the container with exactly this ID.
-    pub fn by_id(&self, id: &str) -> Option<&Arc<Container>> {
-        self.by_id.get(id)
-    }
-
-    /// Returns the container with exactly this name, given without its slash.
-    pub fn by_name(&self, name: &str) -> Option<&Arc<Container>> {
-        self.by_id.get(self.by_name.get(name)?)
-    }
-
-    /// Walks the containers whose ID starts with `prefix`.
-    pub fn with_prefix<'a, 'p>(
-        &'a self,
-        prefix: &'p str,
-    ) -> impl Iterator<Item = &'a Arc<Container>> + use<'a, 'p> {
-        self.by_id
-            .range::<str, _>((
-                std::ops::Bound::Included(prefix),
-                std::ops::Bound::Unbounded,
-            ))
-            .take_while(move |(id, _)| id.starts_with(prefix))
-            .map(|(_, container)| container)
-    }
-
-    /// Finds what a user's reference means on this node: full ID, then name, then unique ID prefix.
-    pub fn find(&self, reference: &str) -> Option<&Arc<Container>> {
-        let name = reference.strip_prefix('/').unwrap_or(reference);
-        self.by_id(reference)
-            .or_else(|| self.by_name(name))
-            .or_else(|| {
-                let mut hits = self.with_prefix(reference);
-                let first = hits.next().filter(|_| !reference.is_empty())?;
-                hits.next().is_none().then_some(first)
-            })
-    }
-
-    /// Walks all containers in the order of their IDs.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Container>> {
-        self.by_id.values()
-    }
-
-    /// Returns their counts, which are made once for each published picture that somebody asks for them.
-    pub fn tally(&self) -> &Tally {
-        let make = || Arc::new(Tally::of(self.by_id.values().map(|c| &**c)));
-        self.tally.get_or_init(make)
-    }
-
-    /// Returns how many there are.
-    pub fn len(&self) -> usize {
-        self.by_id.len()
-    }
-
-    /// Returns how many run or are about to.
-    pub fn active(&self) -> usize {
-        self.active
-    }
-
-    /// Returns what those that run or are about to were promised.
-    pub fn promised(&self) -> Resources {
-        self.promised
-    }
-
-    /// Tells whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn container(id: &str, name: &str) -> Arc<Container> {
-        Arc::new(Container {
-            id: id.into(),
-            names: vec![name.into()],
-            ..Container::default()
-        })
-    }
 
     #[test]
     fn engines_share_a_swarm_when_they_know_a_manager_in_common() {
@@ -404,55 +291,8 @@ mod tests {
     }
 
     #[test]
-    fn containers_are_found_by_id_then_name_then_unique_prefix() {
-        let mut all = Containers::default();
-        all.insert(container("abc1", "web"));
-        all.insert(container("abd2", "abc1x"));
-        let found = |r: &str| all.find(r).map(|c| c.id.to_string());
-        assert_eq!(found("abc1").as_deref(), Some("abc1"));
-        assert_eq!(found("/web").as_deref(), Some("abc1"));
-        assert_eq!(found("abd").as_deref(), Some("abd2"));
-        assert_eq!(found("ab"), None);
-        assert_eq!(found(""), None);
-    }
-
-    #[test]
-    fn those_that_have_not_ended_are_counted_as_they_come_and_go() {
-        let make = |id: &str, status: &str, nano_cpus| {
-            let mut made = Container::clone(&container(id, id));
-            made.state.status = status.to_owned();
-            made.resources.nano_cpus = nano_cpus;
-            Arc::new(made)
-        };
-        let mut all = Containers::default();
-        all.insert(make("a", "running", 1));
-        all.insert(make("b", "created", 2));
-        all.insert(make("c", "exited", 4));
-        let counted = |all: &Containers| (all.active(), all.promised().nano_cpus);
-        assert_eq!(counted(&all), (2, 3));
-        all.insert(make("a", "exited", 1));
-        all.insert(make("c", "running", 4));
-        assert_eq!(counted(&all), (2, 6));
-        all.remove("b");
-        all.remove("nobody");
-        assert_eq!(counted(&all), (1, 4));
-    }
-
-    #[test]
-    fn a_renamed_container_leaves_its_old_name_free() {
-        let mut all = Containers::default();
-        all.insert(container("a", "old"));
-        all.insert(container("a", "new"));
-        assert!(all.find("old").is_none());
-        assert_eq!(all.len(), 1);
-        all.remove("a");
-        assert!(all.is_empty() && all.by_name("new").is_none());
-    }
-
-    #[test]
     fn reserved_containers_count_once_even_when_they_became_visible() {
-        let label =
-            |id: &str| BTreeMap::from([(super::super::SWARM_ID_LABEL.to_owned(), id.to_owned())]);
+        let label = |id: &str| BTreeMap::from([(SWARM_ID_LABEL.to_owned(), id.to_owned())]);
         let make = |id: &str, swarm: &str| {
             Arc::new(Container {
                 id: id.into(),

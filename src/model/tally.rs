@@ -1,126 +1,93 @@
-//! Counts over the containers of a node, so that a choice need not walk them.
+//! Counts over containers, so that a choice need not walk them.
 //!
-//! Invariant: containers that have ended count for nothing, as their host ports do.
+//! Invariant: containers that have ended hold no devices and no host ports, and count for no group.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::devices::{self, Held};
 use super::{COMPOSE_PROJECT_LABEL, COMPOSE_SERVICE_LABEL, Container};
 
-/// What the containers of one node come to.
+/// What some containers come to.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub(super) struct Tally {
     /// How many there are with a label, by its name and its value.
-    labels: HashMap<String, HashMap<String, usize>>,
-    /// How many there are of a compose service, by project and service.
+    labels: HashMap<String, HashMap<String, Count>>,
+    /// How many there are of a compose service that have not ended, by project and service.
     services: HashMap<String, HashMap<String, usize>>,
     /// The devices that they hold, by kind.
     devices: BTreeMap<String, Held>,
 }
 
+/// A number of containers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Count {
+    /// All of them.
+    pub(super) all: usize,
+    /// Those that have not ended.
+    pub(super) living: usize,
+}
+
 impl Tally {
     /// Counts containers.
     pub(super) fn of<'a>(containers: impl Iterator<Item = &'a Container> + Clone) -> Self {
-        let living = containers.filter(|c| !c.has_ended());
+        let living = containers.clone().filter(|c| !c.has_ended());
         let mut tally = Self {
-            devices: devices::held(living.clone()),
+            devices: devices::held(living),
             ..Self::default()
         };
-        for container in living {
-            for (label, value) in &container.labels {
-                add(&mut tally.labels, label, value);
-            }
+        for container in containers {
             let labels = &container.labels;
+            let lives = usize::from(!container.has_ended());
+            for (label, value) in labels {
+                let count = at(&mut tally.labels, label, value);
+                count.all += 1;
+                count.living += lives;
+            }
             let project = labels.get(COMPOSE_PROJECT_LABEL);
             if let Some((project, service)) = project.zip(labels.get(COMPOSE_SERVICE_LABEL)) {
-                add(&mut tally.services, project, service);
+                *at(&mut tally.services, project, service) += lives;
             }
         }
         tally
     }
 
     /// Returns how many containers have a label with this value.
-    pub fn labelled(&self, label: &str, value: &str) -> usize {
-        count(&self.labels, label, value)
+    pub(super) fn label(&self, label: &str, value: &str) -> Count {
+        let found = self.labels.get(label).and_then(|values| values.get(value));
+        found.copied().unwrap_or_default()
+    }
+
+    /// Walks the values of a label.
+    pub(super) fn values(&self, label: &str) -> impl Iterator<Item = (&str, Count)> {
+        let values = self.labels.get(label).into_iter().flatten();
+        values.map(|(value, count)| (value.as_str(), *count))
     }
 
     /// Returns what is held of a kind of device.
-    pub fn held(&self, kind: &str) -> Option<&Held> {
+    pub(super) fn held(&self, kind: &str) -> Option<&Held> {
         self.devices.get(kind)
     }
 
     /// Returns how many containers are of a compose service.
-    pub fn of_service(&self, project: &str, service: &str) -> usize {
-        count(&self.services, project, service)
+    pub(super) fn of_service(&self, project: &str, service: &str) -> usize {
+        let found = self.services.get(project).and_then(|of| of.get(service));
+        found.copied().unwrap_or(0)
     }
 }
 
-fn add(counts: &mut HashMap<String, HashMap<String, usize>>, outer: &str, inner: &str) {
-    if !counts.contains_key(outer) {
-        counts.insert(outer.to_owned(), HashMap::new());
+/// Finds a place in a map of maps, and makes it where it is not there.
+fn at<'m, V: Default>(
+    map: &'m mut HashMap<String, HashMap<String, V>>,
+    outer: &str,
+    inner: &str,
+) -> &'m mut V {
+    // Names are written anew only where they are new.
+    if !map.contains_key(outer) {
+        map.insert(outer.to_owned(), HashMap::new());
     }
-    if let Some(counts) = counts.get_mut(outer) {
-        match counts.get_mut(inner) {
-            Some(count) => *count += 1,
-            None => {
-                counts.insert(inner.to_owned(), 1);
-            }
-        }
+    let inside = map.get_mut(outer).expect("it was put there just now");
+    if !inside.contains_key(inner) {
+        inside.insert(inner.to_owned(), V::default());
     }
-}
-
-fn count(counts: &HashMap<String, HashMap<String, usize>>, outer: &str, inner: &str) -> usize {
-    let found = counts.get(outer).and_then(|counts| counts.get(inner));
-    found.copied().unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::Arc;
-
-    use super::super::node::Containers;
-    use super::*;
-
-    fn container(id: &str, labels: &[(&str, &str)], status: &str) -> Arc<Container> {
-        let labels = labels.iter();
-        let mut container = Container {
-            id: id.into(),
-            labels: BTreeMap::from_iter(labels.map(|(k, v)| ((*k).into(), (*v).into()))),
-            ..Container::default()
-        };
-        container.state.status = status.to_owned();
-        Arc::new(container)
-    }
-
-    #[test]
-    fn what_has_ended_does_not_count_and_what_changes_counts_at_once() {
-        let web = [
-            (COMPOSE_PROJECT_LABEL, "shop"),
-            (COMPOSE_SERVICE_LABEL, "web"),
-            ("tier", "front"),
-        ];
-        let mut all = Containers::default();
-        for (id, status) in [("a", "created"), ("b", "running"), ("c", "exited")] {
-            all.insert(container(id, &web, status));
-        }
-        all.insert(container("d", &[("tier", "back")], "running"));
-        let counts = |all: &Containers| {
-            let tally = all.tally();
-            (
-                tally.labelled("tier", "front"),
-                tally.of_service("shop", "web"),
-            )
-        };
-        assert_eq!(counts(&all), (2, 2));
-        assert_eq!(all.tally().of_service("shop", "db"), 0);
-        assert_eq!(all.tally().labelled("none", ""), 0);
-        let mut more = all.clone();
-        more.insert(container("c", &web, "running"));
-        more.insert(container("e", &[("tier", "front")], "paused"));
-        assert_eq!(counts(&more), (4, 3));
-        more.remove("a");
-        assert_eq!(counts(&more), (3, 2));
-        assert_eq!(counts(&all), (2, 2), "the first picture stays as it was");
-    }
+    inside.get_mut(inner).expect("it was put there just now")
 }

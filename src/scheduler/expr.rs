@@ -94,6 +94,14 @@ impl Expr {
         fits == (self.operator == Operator::Equal)
     }
 
+    /// Returns the only value that fits, unless there are several.
+    pub(super) fn literal(&self) -> Option<&str> {
+        match &self.pattern {
+            Pattern::Literal(value) => Some(value),
+            Pattern::Regex(_) => None,
+        }
+    }
+
     /// Returns the expression as it was written.
     pub fn text(&self) -> &str {
         &self.text

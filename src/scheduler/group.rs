@@ -51,10 +51,10 @@ impl Group {
 
     /// Counts the group's containers on a node that have not ended.
     pub(super) fn count(&self, node: &Node) -> usize {
-        let tally = node.containers.tally();
+        let containers = &node.containers;
         match self {
-            Self::Service { project, service } => tally.of_service(project, service),
-            Self::Label { label, value } => tally.labelled(label, value),
+            Self::Service { project, service } => containers.of_service(project, service),
+            Self::Label { label, value } => containers.labelled(label, value),
         }
     }
 }

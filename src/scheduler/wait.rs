@@ -8,9 +8,8 @@ use std::time::Duration;
 use super::expr::BadExpression;
 use super::{Expr, Filter, Refusal, Refused, Request, Scheduler, reaches};
 use crate::model::duration::Span;
-use crate::model::node::Containers;
 use crate::model::orders::{Availability, Orders};
-use crate::model::{Container, Health, Node, Resources};
+use crate::model::{Container, Containers, Health, Node, Resources};
 
 /// A wish on the time that a create waits for room: `timeout==5m`; `timeout==0s` for not at all.
 #[derive(Clone, Debug)]

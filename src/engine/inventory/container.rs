@@ -189,6 +189,20 @@ pub(super) fn container(found: &Found, on: &Host<'_>) -> serde_json::Result<Cont
     })
 }
 
+/// Builds a container as it is kept of an engine called `node0`, for who measures what that takes.
+///
+/// # Errors
+/// The answers are not what the API promises.
+pub fn record(entry: String, inspect: Bytes) -> serde_json::Result<Container> {
+    let host = Host {
+        name: "node0",
+        ip: "10.0.0.1",
+        cpus: 4,
+        manners: Manners::Engine,
+    };
+    container(&Found { entry, inspect }, &host)
+}
+
 /// Returns names without the slash that lists put before them.
 fn names(listed: Option<Vec<String>>) -> Vec<String> {
     let listed = listed.into_iter().flatten();

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 pub(crate) use container::Found;
 use container::Host;
+pub use container::record;
 use copies::Copies;
 pub use copies::Copying;
 pub(crate) use inspected::{content, last_tagged};
@@ -22,9 +23,9 @@ pub(crate) use lists::{images, networks, plugins, volumes};
 use super::pulse::Pulse;
 use crate::model::image::{familiar, with_tag};
 use crate::model::load::Load;
-use crate::model::node::{Containers, Facts, Trouble, engine_labels};
+use crate::model::node::{Facts, Trouble, engine_labels};
 use crate::model::orders::Orders;
-use crate::model::{Image, Manners, Network, Node, Plugin, Resources, Stock, Volume};
+use crate::model::{Containers, Image, Manners, Network, Node, Plugin, Resources, Stock, Volume};
 
 /// Everything known of one engine, owned by its monitor.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Wishes on what is on the node: containers, images, labels of containers.
 
-use super::Filter;
-use crate::model::{Container, Image, Node, image};
+use super::{Filter, Reads, Test};
+use crate::model::{Image, Node, image};
 use crate::scheduler::{Expr, Refusal, Request};
 
 /// Admits nodes whose containers and images satisfy every hard affinity.
@@ -25,22 +25,45 @@ impl Filter for Affinity {
             format!("[{}]", all.join(" ")),
         ))
     }
+
+    fn tests<'r>(&'r self, request: &'r Request) -> Vec<Test<'r>> {
+        let hard = request.wishes.affinities.iter().filter(|e| !e.soft);
+        hard.map(test).collect()
+    }
+}
+
+/// Makes the test of one affinity.
+pub(super) fn test(expr: &Expr) -> Test<'_> {
+    let reads = match expr.key.as_str() {
+        "image" => Reads::Images,
+        _ => Reads::All,
+    };
+    Test::of(expr.text(), reads, |node| met(expr, node))
 }
 
 /// Tells whether a node satisfies one affinity. Without containers no label is there to fit, not even an empty one.
 pub(super) fn met(expr: &Expr, node: &Node) -> bool {
     match expr.key.as_str() {
-        "container" => expr.matches(node.containers.iter().flat_map(|c| [&*c.id, c.name()])),
+        "container" => match expr.literal() {
+            Some(called) => {
+                let all = &node.containers;
+                let named = all.by_name(called).is_some_and(|c| c.name() == called);
+                expr.matches((named || all.by_id(called).is_some()).then_some(called))
+            }
+            None => expr.matches(node.containers.iter().flat_map(|c| [&*c.id, c.name()])),
+        },
         "image" => {
-            let names: Vec<&str> = node.images.iter().flat_map(image_names).collect();
+            let names = node.images.iter().flat_map(image_names);
             expr.matches(names)
         }
-        label => {
-            let value =
-                |c: &'_ std::sync::Arc<Container>| c.labels.get(label).cloned().unwrap_or_default();
-            let values: Vec<String> = node.containers.iter().map(value).collect();
-            expr.matches(values.iter().map(String::as_str))
-        }
+        label => match expr.literal() {
+            // It is never empty, as a label that is missing is taken to be.
+            Some(value) => {
+                let is_there = node.containers.has_label(label, value);
+                expr.matches(is_there.then_some(value))
+            }
+            None => expr.matches(node.containers.values(label)),
+        },
     }
 }
 

@@ -1,6 +1,6 @@
 //! Nodes that an operator lets take new containers.
 
-use super::Filter;
+use super::{Filter, Reads, Test};
 use crate::model::Node;
 use crate::model::orders::Availability as Word;
 use crate::scheduler::{Refusal, Request};
@@ -25,6 +25,10 @@ impl Filter for Availability {
             format!("{}, by docker node update --availability", node.name),
             "[node available]".to_owned(),
         ))
+    }
+
+    fn tests<'r>(&'r self, request: &'r Request) -> Vec<Test<'r>> {
+        Test::whole(self, request, "", Reads::Itself)
     }
 
     fn is_lasting(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Wishes on the node and its labels.
 
-use super::Filter;
+use super::{Filter, Reads, Test};
 use crate::model::Node;
 use crate::scheduler::wishes::Wishes;
 use crate::scheduler::{Expr, Refusal, Request};
@@ -32,6 +32,11 @@ impl Filter for Constraint {
         ))
     }
 
+    fn tests<'r>(&'r self, request: &'r Request) -> Vec<Test<'r>> {
+        let hard = request.wishes.constraints.iter().filter(|e| !e.soft);
+        hard.map(test).collect()
+    }
+
     fn is_lasting(&self) -> bool {
         true
     }
@@ -43,6 +48,11 @@ impl Wishes {
         let mut hard = self.constraints.iter().filter(|e| !e.soft);
         hard.all(|e| met(e, node))
     }
+}
+
+/// Makes the test of one constraint.
+pub(super) fn test(expr: &Expr) -> Test<'_> {
+    Test::of(expr.text(), Reads::Itself, |node| met(expr, node))
 }
 
 /// Tells whether a node satisfies one constraint.

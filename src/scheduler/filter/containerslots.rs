@@ -1,6 +1,6 @@
 //! Nodes with a limit on the number of their containers.
 
-use super::Filter;
+use super::{Filter, Reads, Test};
 use crate::model::Node;
 use crate::scheduler::{Refusal, Request};
 
@@ -27,5 +27,9 @@ impl Filter for ContainerSlots {
             format!("{held} of {limit} taken on {}", node.name),
             "[available container slots]".to_owned(),
         ))
+    }
+
+    fn tests<'r>(&'r self, request: &'r Request) -> Vec<Test<'r>> {
+        Test::whole(self, request, "", Reads::All)
     }
 }

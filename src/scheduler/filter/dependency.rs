@@ -1,6 +1,6 @@
 //! Containers that must be where others are.
 
-use super::Filter;
+use super::{Filter, Reads, Test};
 use crate::model::Node;
 use crate::scheduler::{Refusal, Request};
 
@@ -25,5 +25,12 @@ impl Filter for Dependency {
             format!("not on {}", node.name),
             format!("[{}]", all.join(" ")),
         ))
+    }
+
+    fn tests<'r>(&'r self, request: &'r Request) -> Vec<Test<'r>> {
+        if request.together.is_empty() {
+            return Vec::new();
+        }
+        Test::whole(self, request, format!("{:?}", request.together), Reads::All)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Filter;
+use super::{Filter, Reads, Test};
 use crate::model::devices::{Amount, Demand, Held};
 use crate::model::stock::Lack;
 use crate::model::{Node, Stock};
@@ -54,6 +54,15 @@ impl Filter for Devices {
         }
         Ok(())
     }
+
+    fn tests<'r>(&'r self, request: &'r Request) -> Vec<Test<'r>> {
+        let wished = request.wishes.devices.iter().filter_map(Wanted::held);
+        let asked: Vec<&Demand> = request.devices.iter().chain(wished).collect();
+        if asked.is_empty() {
+            return Vec::new();
+        }
+        Test::whole(self, request, format!("{asked:?}"), Reads::All)
+    }
 }
 
 /// Checks what is asked for of one kind.
@@ -73,10 +82,8 @@ pub(super) fn met(wish: &Wanted, node: &Node) -> bool {
 /// Checks devices of one kind against what the node's containers hold.
 fn spare(stock: &Stock, asked: &[&Demand], node: &Node) -> Result<(), Lack> {
     let nothing = Held::default();
-    let held = asked
-        .first()
-        .and_then(|d| node.containers.tally().held(&d.kind));
-    stock.spare(asked, held.unwrap_or(&nothing))
+    let held = asked.first().and_then(|d| node.containers.held(&d.kind));
+    stock.spare(asked, held.as_deref().unwrap_or(&nothing))
 }
 
 /// Says what is lacking of a kind of which these are asked.

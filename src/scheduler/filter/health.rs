@@ -1,6 +1,6 @@
 //! Nodes that answer.
 
-use super::Filter;
+use super::{Filter, Reads, Test};
 use crate::model::{self, Node};
 use crate::scheduler::{Refusal, Request};
 
@@ -22,6 +22,10 @@ impl Filter for Health {
                 format!("has not answered since {since:.0} ({reason})")
             }
         }))
+    }
+
+    fn tests<'r>(&'r self, request: &'r Request) -> Vec<Test<'r>> {
+        Test::whole(self, request, "", Reads::Itself)
     }
 
     fn is_lasting(&self) -> bool {

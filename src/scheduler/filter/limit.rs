@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Filter;
+use super::{Filter, Reads, Test};
 use crate::model::Node;
 use crate::scheduler::expr::BadExpression;
 use crate::scheduler::group::Group;
@@ -52,6 +52,17 @@ impl Filter for Limit {
             format!("[limit {}]", all.join(" ")),
         ))
     }
+
+    fn tests<'r>(&'r self, request: &'r Request) -> Vec<Test<'r>> {
+        let hard = request.wishes.limits.iter().filter(|w| !w.expr.soft);
+        hard.map(test).collect()
+    }
+}
+
+/// Makes the test of one wish. Its group is that of the request's own labels, which its text does not tell.
+pub(super) fn test(wish: &AtMost) -> Test<'_> {
+    let text = format!("{} {:?}", wish.expr, wish.group);
+    Test::of(text, Reads::All, |node| met(wish, node))
 }
 
 /// Tells whether a node can take one more.

@@ -17,6 +17,7 @@ pub mod spread;
 pub mod taint;
 mod whitelist;
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 
 use super::{Expr, Refusal, Request};
@@ -33,9 +34,66 @@ pub trait Filter: Debug + Send + Sync {
     /// The refusal reaches the user when no node is left; it names the request's wish.
     fn check(&self, request: &Request, node: &Node) -> Result<(), Refusal>;
 
+    /// Splits what a request asks of it into tests that a node must pass each, which [`Filter::check`] sums up; none
+    /// where every node passes.
+    fn tests<'r>(&'r self, request: &'r Request) -> Vec<Test<'r>>;
+
     /// Tells whether it refuses a node for what that is, and not for what is on it at the moment.
     fn is_lasting(&self) -> bool {
         false
+    }
+}
+
+/// A part of what is asked, which tests of an equal text answer alike for one node.
+pub struct Test<'r> {
+    /// What is asked, as text.
+    pub text: Cow<'r, str>,
+    /// What of a node it looks at.
+    pub reads: Reads,
+    /// Whether a node passes.
+    pub passes: Box<dyn Fn(&Node) -> bool + 'r>,
+}
+
+/// What of a node is looked at: the answer stays the same as long as that does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// What it is: anything but its containers and what they take.
+    Itself,
+    /// Its images.
+    Images,
+    /// Anything.
+    All,
+}
+
+impl<'r> Test<'r> {
+    /// Makes a test.
+    pub(super) fn of(
+        text: impl Into<Cow<'r, str>>,
+        reads: Reads,
+        passes: impl Fn(&Node) -> bool + 'r,
+    ) -> Self {
+        Self {
+            text: text.into(),
+            reads,
+            passes: Box::new(passes),
+        }
+    }
+
+    /// Makes a filter's only test out of its check.
+    fn whole(
+        filter: &'r impl Filter,
+        request: &'r Request,
+        text: impl Into<Cow<'r, str>>,
+        reads: Reads,
+    ) -> Vec<Self> {
+        let passes = |node: &Node| filter.check(request, node).is_ok();
+        vec![Self::of(text, reads, passes)]
+    }
+}
+
+impl Debug for Test<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({:?})", self.text, self.reads)
     }
 }
 
@@ -103,6 +161,31 @@ pub(super) fn soft_wishes<'a>(
         ("spread", &wish.expr, met)
     });
     expressions.chain(devices).chain(limits).chain(spreads)
+}
+
+/// Splits the soft wishes into tests that a node passes when it meets them, each with its kind; a balance depends on all
+/// nodes and is no such test.
+pub(super) fn soft_tests(request: &Request) -> Vec<(&'static str, Test<'_>)> {
+    let wishes = &request.wishes;
+    let mut all = Vec::new();
+    for wish in wishes.constraints.iter().filter(|wish| wish.soft) {
+        all.push(("constraint", constraint::test(wish)));
+    }
+    for wish in wishes.affinities.iter().filter(|wish| wish.soft) {
+        all.push(("affinity", affinity::test(wish)));
+    }
+    for wish in wishes.whitelists.iter().filter(|wish| wish.soft) {
+        let met = |node: &Node| whitelist::met(wish, node);
+        all.push(("whitelist", Test::of(wish.text(), Reads::Itself, met)));
+    }
+    for wish in wishes.devices.iter().filter(|wish| wish.expr.soft) {
+        let met = |node: &Node| devices::met(wish, node);
+        all.push(("device", Test::of(wish.expr.text(), Reads::All, met)));
+    }
+    for wish in wishes.limits.iter().filter(|wish| wish.expr.soft) {
+        all.push(("limit", limit::test(wish)));
+    }
+    all
 }
 
 /// Counts how many soft wishes a node meets, and how many there are.

@@ -1,6 +1,6 @@
 //! Nodes whose machine runs what is asked for.
 
-use super::Filter;
+use super::{Filter, Reads, Test};
 use crate::model::{Node, Platform};
 use crate::scheduler::{Refusal, Request};
 
@@ -25,6 +25,13 @@ impl Filter for OfPlatform {
             )),
             _ => Ok(()),
         }
+    }
+
+    fn tests<'r>(&'r self, request: &'r Request) -> Vec<Test<'r>> {
+        let Some(wanted) = &request.platform else {
+            return Vec::new();
+        };
+        Test::whole(self, request, format!("{wanted:?}"), Reads::Itself)
     }
 
     fn is_lasting(&self) -> bool {

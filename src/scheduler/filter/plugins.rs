@@ -1,6 +1,6 @@
 //! Nodes that have the drivers.
 
-use super::Filter;
+use super::{Filter, Reads, Test};
 use crate::model::Node;
 use crate::scheduler::{Refusal, Request};
 
@@ -24,6 +24,18 @@ impl Filter for Plugins {
             format!("not on {}", node.name),
             format!("[{what}]"),
         ))
+    }
+
+    fn tests<'r>(&'r self, request: &'r Request) -> Vec<Test<'r>> {
+        if request.plugins.is_empty() {
+            return Vec::new();
+        }
+        Test::whole(
+            self,
+            request,
+            format!("{:?}", request.plugins),
+            Reads::Itself,
+        )
     }
 
     fn is_lasting(&self) -> bool {

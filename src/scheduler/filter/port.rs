@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Filter;
+use super::{Filter, Reads, Test};
 use crate::model::container::PortBinding;
 use crate::model::{Container, Manners, Node};
 use crate::scheduler::{Refusal, Request};
@@ -38,6 +38,14 @@ impl Filter for Port {
             }
         }
         Ok(())
+    }
+
+    fn tests<'r>(&'r self, request: &'r Request) -> Vec<Test<'r>> {
+        if request.ports.is_empty() && request.host_ports.is_empty() {
+            return Vec::new();
+        }
+        let text = format!("{:?} {:?}", request.ports, request.host_ports);
+        Test::whole(self, request, text, Reads::All)
     }
 }
 

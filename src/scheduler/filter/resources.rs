@@ -1,6 +1,6 @@
 //! Memory and processors: no more is promised than there is.
 
-use super::Filter;
+use super::{Filter, Reads, Test};
 use crate::model::{Node, Resources as Amount, units};
 use crate::scheduler::{Refusal, Request};
 
@@ -34,6 +34,18 @@ impl Filter for Resources {
             ));
         }
         Ok(())
+    }
+
+    fn tests<'r>(&'r self, request: &'r Request) -> Vec<Test<'r>> {
+        let Amount {
+            memory_bytes,
+            nano_cpus,
+        } = request.resources;
+        if memory_bytes <= 0 && nano_cpus <= 0 {
+            return Vec::new();
+        }
+        let text = format!("{memory_bytes} {nano_cpus}");
+        Test::whole(self, request, text, Reads::All)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Nodes that have the runtime.
 
-use super::Filter;
+use super::{Filter, Reads, Test};
 use crate::model::Node;
 use crate::scheduler::{Refusal, Request};
 
@@ -22,6 +22,13 @@ impl Filter for Runtime {
             )),
             _ => Ok(()),
         }
+    }
+
+    fn tests<'r>(&'r self, request: &'r Request) -> Vec<Test<'r>> {
+        let Some(wanted) = &request.runtime else {
+            return Vec::new();
+        };
+        Test::whole(self, request, wanted.as_str(), Reads::Itself)
     }
 
     fn is_lasting(&self) -> bool {

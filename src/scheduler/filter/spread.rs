@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Filter;
+use super::{Filter, Reads, Test};
 use crate::model::Node;
 use crate::scheduler::expr::BadExpression;
 use crate::scheduler::group::Group;
@@ -90,6 +90,13 @@ impl Filter for Spread {
             detail,
             format!("[spread {}]", failed.expr),
         ))
+    }
+
+    fn tests<'r>(&'r self, request: &'r Request) -> Vec<Test<'r>> {
+        if request.wishes.spreads.is_empty() {
+            return Vec::new();
+        }
+        Test::whole(self, request, format!("{:?}", request.balances), Reads::All)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Nodes that are kept for some: an operator taints them, and only who tolerates that goes there.
 
-use super::Filter;
+use super::{Filter, Reads, Test};
 use crate::model::Node;
 use crate::scheduler::expr::BadExpression;
 use crate::scheduler::{Expr, Refusal, Request};
@@ -41,9 +41,25 @@ impl Filter for Taint {
         ))
     }
 
+    fn tests<'r>(&'r self, request: &'r Request) -> Vec<Test<'r>> {
+        Test::whole(self, request, tolerated(request), Reads::Itself)
+    }
+
     fn is_lasting(&self) -> bool {
         true
     }
+}
+
+/// Makes the test that a node without soft taints passes, but for those that the request tolerates.
+pub(in crate::scheduler) fn soft_test(request: &Request) -> Test<'_> {
+    let passes = |node: &Node| untolerated(request, node, Strength::Soft).is_none();
+    Test::of(tolerated(request), Reads::Itself, passes)
+}
+
+/// Writes what a request tolerates.
+fn tolerated(request: &Request) -> String {
+    let tolerations = request.wishes.tolerations.iter().map(Expr::text);
+    tolerations.collect::<Vec<_>>().join("\n")
 }
 
 /// Returns a soft taint that the request does not tolerate: the node comes after those without one.

@@ -1,6 +1,6 @@
 //! Nodes by name.
 
-use super::Filter;
+use super::{Filter, Reads, Test};
 use crate::model::{Manners, Node};
 use crate::scheduler::expr::Operator;
 use crate::scheduler::{Expr, Refusal, Request};
@@ -30,6 +30,15 @@ impl Filter for Whitelist {
             format!("is {}", node.name),
             format!("[{}]", all.join(" ")),
         ))
+    }
+
+    fn tests<'r>(&'r self, request: &'r Request) -> Vec<Test<'r>> {
+        let hard = request.wishes.whitelists.iter().filter(|e| !e.soft);
+        let text = hard.map(Expr::text).collect::<Vec<_>>().join("\n");
+        if text.is_empty() {
+            return Vec::new();
+        }
+        Test::whole(self, request, text, Reads::Itself)
     }
 
     fn is_lasting(&self) -> bool {

@@ -52,6 +52,15 @@ impl Counting {
         }
     }
 
+    /// Returns what of a request its measure depends on.
+    pub(super) fn class(self, request: &Request) -> String {
+        let Resources {
+            nano_cpus,
+            memory_bytes,
+        } = request.resources;
+        format!("{nano_cpus} {memory_bytes}")
+    }
+
     /// Measures a node.
     pub(super) fn measure(self, request: &Request, node: &Node) -> Fullness {
         let (containers, used) = match self.running {

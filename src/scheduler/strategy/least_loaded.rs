@@ -57,6 +57,10 @@ impl Strategy for LeastLoaded {
         }
     }
 
+    fn class(&self, request: &Request) -> Option<String> {
+        Some(Counting::running(Manners::Engine).class(request))
+    }
+
     fn parts(&self, request: &Request, node: &Node) -> Vec<Part> {
         let part = |name: &'static str, value, of| Part {
             unit: "%",

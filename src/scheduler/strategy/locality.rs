@@ -21,6 +21,10 @@ impl Strategy for Locality {
         }
     }
 
+    fn class(&self, request: &Request) -> Option<String> {
+        Some(request.image.clone())
+    }
+
     fn parts(&self, request: &Request, node: &Node) -> Vec<Part> {
         let has = node.image(&request.image).is_some();
         vec![Part::whole("images as asked for", i64::from(has))]

@@ -134,6 +134,14 @@ impl Strategy for Mix {
         self.members.iter().any(|(_, member)| member.uses_load())
     }
 
+    fn class(&self, request: &Request) -> Option<String> {
+        let members = self.members.iter();
+        let classes = members.map(|(_, member)| member.class(request));
+        let classes: Option<Vec<_>> = classes.collect();
+        // None holds a line break.
+        Some(classes?.join("\n"))
+    }
+
     fn parts(&self, request: &Request, node: &Node) -> Vec<Part> {
         let points = |name: String, value: u32, of| Part {
             name: name.into(),

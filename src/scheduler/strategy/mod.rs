@@ -93,6 +93,10 @@ pub trait Strategy: Debug + Send + Sync {
     /// Scores `node`; called only for nodes that every filter admitted. The same input gives the same answer.
     fn score(&self, request: &Request, node: &Node) -> Score;
 
+    /// Returns what of a request the score of a node depends on: requests of an equal class give every node one score.
+    /// `None` when each request is a class of its own.
+    fn class(&self, request: &Request) -> Option<String>;
+
     /// Returns what the score of `node` is made of. The first part in which two nodes differ is the one that decides
     /// between them.
     fn parts(&self, request: &Request, node: &Node) -> Vec<Part>;

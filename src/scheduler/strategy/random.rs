@@ -25,6 +25,10 @@ impl Strategy for Random {
         }
     }
 
+    fn class(&self, _: &Request) -> Option<String> {
+        None
+    }
+
     fn parts(&self, request: &Request, node: &Node) -> Vec<Part> {
         let draw = self.score(request, node).value.into();
         vec![Part {

@@ -22,6 +22,10 @@ impl Strategy for Spread {
         }
     }
 
+    fn class(&self, request: &Request) -> Option<String> {
+        Some(self.0.class(request))
+    }
+
     fn parts(&self, request: &Request, node: &Node) -> Vec<Part> {
         self.0.measure(request, node).parts()
     }
