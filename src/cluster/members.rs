@@ -19,7 +19,7 @@ pub struct Members {
     /// All nodes.
     pub view: ClusterView,
     /// The engines behind them, by node key.
-    pub engines: BTreeMap<Arc<str>, Engine>,
+    pub engines: Arc<BTreeMap<Arc<str>, Engine>>,
     /// Whether discovery has spoken and every engine that it named until then was tried at least once. Stays so:
     /// engines that come later are waited for by nobody.
     pub settled: bool,
@@ -41,7 +41,7 @@ impl Members {
             Some((Arc::clone(&node.key), engine.clone()))
         });
         Self {
-            engines: engines.collect(),
+            engines: Arc::new(engines.collect()),
             view: ClusterView::new(nodes),
             settled: self.settled,
         }
@@ -78,8 +78,9 @@ pub async fn run(
     let mut running = Running::new();
     let mut changes = FuturesUnordered::new();
     let (mut open, mut discovered_once, mut settled) = (true, false, false);
+    let (mut view, mut engines) = (ClusterView::default(), Arc::default());
     loop {
-        let mut left = Vec::new();
+        let (mut left, mut sorted) = (Vec::new(), true);
         tokio::select! {
             changed = discovered.changed(), if open => {
                 // A source that ended leaves its last set in force.
@@ -91,9 +92,11 @@ pub async fn run(
                 for engine in adopt(&mut running, wanted, &watch_with) {
                     changes.push(next_change(engine.subscribe()));
                 }
+                (sorted, engines) = (false, handles(&running).into());
             }
             Some(changed) = changes.next() => {
                 if let Some(receiver) = changed {
+                    sorted &= take(&mut view, &running, &receiver);
                     changes.push(next_change(receiver));
                 }
             }
@@ -101,14 +104,18 @@ pub async fn run(
         // Whatever else is ready is published in one go.
         while let Some(Some(changed)) = futures_util::FutureExt::now_or_never(changes.next()) {
             if let Some(receiver) = changed {
+                sorted &= take(&mut view, &running, &receiver);
                 changes.push(next_change(receiver));
             }
         }
-        let view = ClusterView::new(running.values().map(|(e, _)| e.node()).collect());
-        settled |= discovered_once && view.nodes().iter().all(|n| n.health != Health::New);
+        if !sorted {
+            view = ClusterView::new(running.values().map(|(e, _)| e.node()).collect());
+        }
+        settled =
+            settled || discovered_once && view.nodes().iter().all(|n| n.health != Health::New);
         publish.send_replace(Arc::new(Members {
-            view,
-            engines: handles(&running),
+            view: view.clone(),
+            engines: Arc::clone(&engines),
             settled,
         }));
         // Once the view is without them: a reader of the event finds them in no list.
@@ -150,6 +157,14 @@ fn adopt(
         started.push(engine);
     }
     started
+}
+
+/// Takes the newest picture of an engine into the view; tells whether the view is still in order. What an engine said that
+/// has left counts for nothing, even if another is at its address by now.
+fn take(view: &mut ClusterView, running: &Running, changed: &watch::Receiver<Arc<Node>>) -> bool {
+    let key = Arc::clone(&changed.borrow().key);
+    let engine = running.get(&key);
+    engine.is_none_or(|(engine, _)| view.replace(engine.node()))
 }
 
 /// Waits for the next publication of one engine; `None` when its monitor ended.

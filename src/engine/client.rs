@@ -25,6 +25,8 @@ use crate::net::io::Io;
 const ANSWER_LIMIT: usize = 256 << 20;
 /// Idle connections kept per engine, of each kind.
 pub(super) const IDLE_CONNECTIONS: usize = 32;
+/// Of them, how many an engine keeps that was only read.
+const RESTING: usize = 2;
 
 /// The way to one engine. Clones share the pool.
 #[derive(Clone)]
@@ -82,6 +84,11 @@ impl Client {
     /// Returns the engine's address.
     pub fn addr(&self) -> &Addr {
         &self.addr
+    }
+
+    /// Closes most of the connections that wait for a request: after many calls at once few follow.
+    pub(super) fn rest(&self) {
+        self.links.keep(RESTING);
     }
 
     /// Returns the URI of `path_and_query` (which starts with `/`) on this engine.

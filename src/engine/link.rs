@@ -110,6 +110,13 @@ impl Links {
         }
     }
 
+    /// Closes connections that wait for a request, but for so many that were used last.
+    pub(super) fn keep(&self, count: usize) {
+        let mut all = self.lock();
+        let many = all.len().saturating_sub(count);
+        all.drain(..many);
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Instant, Link)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -88,6 +88,22 @@ async fn one_connection_serves_requests_that_follow_one_another() {
 }
 
 #[tokio::test]
+async fn an_engine_that_rests_keeps_few_connections() {
+    let (addr, dialer, count) = peer(|_| Some(with_length("ok"))).await;
+    let links = Links::default();
+    let asked = (0..5).map(|_| ask(&links, (&addr, &dialer)));
+    for answer in futures_util::future::join_all(asked).await {
+        assert_eq!(answer.unwrap(), "ok");
+    }
+    let opened = count.load(Ordering::SeqCst);
+    assert!(opened > 1, "they were asked at once");
+    links.keep(1);
+    assert_eq!(links.lock().len(), 1);
+    ask(&links, (&addr, &dialer)).await.unwrap();
+    assert_eq!(count.load(Ordering::SeqCst), opened, "one was kept");
+}
+
+#[tokio::test]
 async fn requests_at_once_have_a_connection_each_and_leave_them_for_the_next() {
     let (addr, dialer, count) = peer(|_| Some(with_length("ok"))).await;
     let links = Links::default();

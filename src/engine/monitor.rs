@@ -184,10 +184,11 @@ impl Monitor {
         };
         let api = spoken(facts.api_min, facts.api_max);
         let moved = self.inventory.api_max() != facts.api_max;
+        let (failures, word) = (self.pulse.failures(), self.pulse.health().word());
+        self.pending.changed |= failures > 0 || self.inventory.facts().is_news(&facts);
         self.inventory.set_facts(facts);
         // Containers taken in before it was known are shown with it after the next full read.
         self.pending.everything |= ip.is_some_and(|ip| self.inventory.set_ip(ip));
-        self.pending.changed = true;
         self.api.store(api, Ordering::Relaxed);
         if self.stream.is_none() {
             let (api, reopen) = (Arc::clone(&self.api), Arc::clone(&self.reopen));
@@ -196,14 +197,17 @@ impl Monitor {
         } else if moved {
             self.reopen.notify_one();
         }
-        let before = self.pulse.health().word();
         if self.pulse.answered(took) && *self.pulse.health() != Health::New {
             self.pending.everything = true;
             self.reopen.notify_one();
         }
-        let now = self.pulse.health().word();
-        if before != now {
-            tracing::info!(node = %self.client.key(), name = self.inventory.name(), ?took, "engine was {before}, is {now}");
+        let now = self.pulse.health();
+        // How slow a slow one is is shown.
+        self.pending.changed |= matches!(now, Health::Slow { .. });
+        let now = now.word();
+        if word != now {
+            self.pending.changed = true;
+            tracing::info!(node = %self.client.key(), name = self.inventory.name(), ?took, "engine was {word}, is {now}");
         }
     }
 
@@ -373,6 +377,14 @@ impl Monitor {
         let first = (!self.inventory.is_read()).then_some(skew);
         // Of one that is not known yet little can be shown meanwhile.
         let patience = first.map_or(patience, |_| self.settings.call_deadline / 2);
+        let turn = async {
+            match first {
+                // Never closed.
+                Some(_) => self.settings.first_reads.acquire().await.ok(),
+                None => None,
+            }
+        };
+        let turn = turn.await;
         let (containers, images, networks, volumes, plugins) = tokio::try_join!(
             fetch.containers(patience),
             fetch.images(self.inventory.images(), first),
@@ -380,6 +392,11 @@ impl Monitor {
             fetch.volumes(),
             fetch.plugins(),
         )?;
+        if turn.is_some() {
+            // What all containers needed at once is far more than what comes next.
+            self.client.rest();
+        }
+        drop(turn);
         self.replace(containers)?;
         self.inventory.set_images(images);
         self.inventory.set_networks(networks);

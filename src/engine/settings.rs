@@ -1,11 +1,15 @@
 //! How closely an engine is watched.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::model::Manners;
+
+/// Engines that are read for the first time at once: thousands would take more connections than a process may have.
+const FIRST_READS: usize = 64;
 
 /// How closely an engine is watched.
 #[derive(Clone, Debug)]
@@ -28,6 +32,8 @@ pub struct Settings {
     pub manners: Manners,
     /// Whether it is wanted to know what containers use.
     pub measure: watch::Receiver<bool>,
+    /// The turns of engines that are read for the first time; all engines share them.
+    pub first_reads: Arc<Semaphore>,
 }
 
 impl Default for Settings {
@@ -42,6 +48,7 @@ impl Default for Settings {
             overcommit: 0.05,
             manners: Manners::Engine,
             measure: watch::channel(false).1,
+            first_reads: Arc::new(Semaphore::new(FIRST_READS)),
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod containers;
 pub mod devices;
 pub mod duration;
 pub mod event;
+mod facts;
 pub mod go_json;
 pub mod host_config;
 

@@ -13,8 +13,18 @@ pub struct ClusterView {
 impl ClusterView {
     /// Builds a view; the order of `nodes` does not matter.
     pub fn new(mut nodes: Vec<Arc<Node>>) -> Self {
-        nodes.sort_by(|a, b| natural(&a.name, &b.name).then_with(|| a.key.cmp(&b.key)));
+        nodes.sort_by(|a, b| order(a, b));
         Self { nodes }
+    }
+
+    /// Takes in another picture of a node; tells whether it has one of it under this name, which is where it belongs.
+    pub fn replace(&mut self, node: Arc<Node>) -> bool {
+        let place = self.nodes.binary_search_by(|own| order(own, &node));
+        match place {
+            Ok(place) => self.nodes[place] = node,
+            Err(_) => return false,
+        }
+        true
     }
 
     /// Returns all nodes, whatever their health.
@@ -39,6 +49,11 @@ impl ClusterView {
             .filter(|n| n.health.is_known())
             .find(|n| n.name == name || n.engine_id == name || &*n.key == name || n.id() == name)
     }
+}
+
+/// Orders nodes by name, and those of one name by address.
+fn order(a: &Node, b: &Node) -> std::cmp::Ordering {
+    natural(&a.name, &b.name).then_with(|| a.key.cmp(&b.key))
 }
 
 /// Orders names as people do: `node2` before `node10`.
@@ -88,6 +103,26 @@ fn digits(text: &str) -> (&str, &str) {
 mod tests {
     use super::*;
     use std::cmp::Ordering::{Equal, Greater, Less};
+
+    #[test]
+    fn another_picture_of_a_node_takes_its_place_and_one_of_another_name_does_not() {
+        let node = |name: &str, key: &str, failures: u32| {
+            Arc::new(Node {
+                name: name.to_owned(),
+                key: key.into(),
+                failures,
+                ..Node::default()
+            })
+        };
+        let nodes = [("n10", "a"), ("n2", "b"), ("n2", "c")];
+        let nodes = nodes.map(|(name, key)| node(name, key, 0));
+        let mut view = ClusterView::new(nodes.into());
+        assert!(view.replace(node("n2", "c", 7)));
+        assert!(!view.replace(node("n3", "c", 8)), "it was renamed");
+        assert!(!view.replace(node("n2", "d", 9)), "it is new");
+        let shown = view.nodes().iter().map(|n| (&*n.key, n.failures));
+        assert_eq!(shown.collect::<Vec<_>>(), [("b", 0), ("c", 7), ("a", 0)]);
+    }
 
     #[test]
     fn numbers_in_names_count_as_numbers() {
