@@ -18,7 +18,6 @@ use load::{Call, Connection, Outcome, Target};
 use support::{Process, free_port, wait_for};
 
 #[path = "../tests/support/lab/mod.rs"]
-#[allow(dead_code, reason = "the process helpers need it")]
 mod lab;
 mod load;
 mod sim;

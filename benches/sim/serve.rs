@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::documents;
-use super::engine::{Engine, Ill};
+use super::engine::{Container, Engine, Ill};
 
 type Body = BoxBody<Bytes, Infallible>;
 
@@ -151,43 +151,20 @@ async fn route(engine: &Engine, request: Request<Incoming>) -> Response<Body> {
         Some(first) if first.starts_with("v1.") => &parts[1..],
         _ => &parts[..],
     };
-    let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
-    match (is_get, parts) {
-        (true, ["_ping"]) => answer(200, &Value::Null),
-        (true, ["version"]) => answer(200, &documents::version()),
-        (true, ["info"]) => answer(200, &documents::info(engine)),
-        (true, ["events"]) => match asked("until") {
-            Some(_) => empty(200),
-            None => events(engine),
-        },
-        (true, ["containers", "json"]) => answer(
-            200,
-            &list(engine, asked("all"), asked("limit"), asked("filters")),
-        ),
-        (true, ["containers", id, "json"]) => match engine.find(id) {
-            Some(container) => answer(200, &documents::inspect(&container)),
-            None => no_container(id),
-        },
-        (true, ["containers", id, "logs"]) => match engine.find(id) {
-            Some(_) => idle(),
-            None => no_container(id),
-        },
-        (true, ["images", "json"]) => answer(200, &json!([documents::image()])),
-        (true, ["images", .., "json"]) => answer(200, &documents::image_inspect()),
-        (true, ["networks"]) => answer(200, &documents::networks(engine)),
-        (true, ["volumes"]) => answer(200, &json!({"Volumes": [], "Warnings": null})),
-        (true, ["plugins"]) => answer(200, &json!([])),
-        (true, ["exec", ..]) => answer(200, &json!({"Running": false, "ExitCode": 0, "Pid": 0})),
-        (false, ["containers", "create"]) => {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return read(engine, parts, &asked);
+    }
+    match parts {
+        ["containers", "create"] => {
             let name = asked("name").unwrap_or_default().to_owned();
             create(engine, &name, request).await
         }
-        (false, ["containers", id, "exec"]) => match engine.find(id) {
+        ["containers", id, "exec"] => match engine.find(id) {
             Some(container) => answer(201, &json!({"Id": container.id})),
             None => no_container(id),
         },
-        (false, ["exec", _, "start"] | ["containers", _, "attach"]) => echo(request).await,
-        (false, ["containers", id, "archive"]) => {
+        ["exec", _, "start"] | ["containers", _, "attach"] => echo(request).await,
+        ["containers", id, "archive"] => {
             let mut body = request.into_body();
             while let Some(Ok(_)) = body.frame().await {}
             match engine.find(id) {
@@ -195,9 +172,43 @@ async fn route(engine: &Engine, request: Request<Incoming>) -> Response<Body> {
                 None => no_container(id),
             }
         }
-        (false, ["containers", id, "start"]) => done(engine.set_running(id, true), id),
-        (false, ["containers", id, "stop" | "kill"]) => done(engine.set_running(id, false), id),
-        (false, ["containers", id]) => done(engine.remove(id), id),
+        ["containers", id, "start"] => done(engine.set_running(id, true), id),
+        ["containers", id, "stop" | "kill"] => done(engine.set_running(id, false), id),
+        ["containers", id] => done(engine.remove(id), id),
+        _ => refused(404, "page not found"),
+    }
+}
+
+/// Finds the answer to a question.
+fn read<'a>(
+    engine: &Engine,
+    parts: &[&str],
+    asked: &impl Fn(&str) -> Option<&'a str>,
+) -> Response<Body> {
+    let of = |id: &str, say: fn(&Container) -> Response<Body>| match engine.find(id) {
+        Some(container) => say(&container),
+        None => no_container(id),
+    };
+    match parts {
+        ["_ping"] => answer(200, &Value::Null),
+        ["version"] => answer(200, &documents::version()),
+        ["info"] => answer(200, &documents::info(engine)),
+        ["events"] => match asked("until") {
+            Some(_) => empty(200),
+            None => events(engine),
+        },
+        ["containers", "json"] => {
+            let list = list(engine, asked("all"), asked("limit"), asked("filters"));
+            answer(200, &list)
+        }
+        ["containers", id, "json"] => of(id, |c| answer(200, &documents::inspect(c))),
+        ["containers", id, "logs"] => of(id, |_| idle()),
+        ["images", "json"] => answer(200, &json!([documents::image()])),
+        ["images", .., "json"] => answer(200, &documents::image_inspect()),
+        ["networks"] => answer(200, &documents::networks(engine)),
+        ["volumes"] => answer(200, &json!({"Volumes": [], "Warnings": null})),
+        ["plugins"] => answer(200, &json!([])),
+        ["exec", ..] => answer(200, &json!({"Running": false, "ExitCode": 0, "Pid": 0})),
         _ => refused(404, "page not found"),
     }
 }

@@ -69,9 +69,13 @@ impl Call {
         Ok(body::read(taken, JSON_LIMIT).await?)
     }
 
-    /// Replaces the body.
+    /// Replaces the body by JSON, which is called so also when there was none before and nothing said what it is.
     pub(super) fn set_body(&mut self, text: String) {
-        self.head.headers.remove(header::CONTENT_LENGTH);
+        let headers = &mut self.head.headers;
+        headers.remove(header::CONTENT_LENGTH);
+        headers
+            .entry(header::CONTENT_TYPE)
+            .or_insert(header::HeaderValue::from_static("application/json"));
         self.body = body::full(text);
     }
 
@@ -98,6 +102,15 @@ impl Call {
 /// Reads the object that a body's text begins with, as engines do.
 pub(super) fn object(text: &str) -> Result<Object<'_>, Error> {
     Object::parse_first(text).map_err(|e| Error::Bad(format!("invalid JSON: {e}")))
+}
+
+/// Reads the whole body as text; none at all is an empty object, as for engines where all fields may be left out.
+pub(super) async fn text(call: &mut Call) -> Result<String, Error> {
+    let text = call.read_body().await?;
+    Ok(match String::from_utf8_lossy(&text).into_owned() {
+        empty if empty.trim().is_empty() => "{}".to_owned(),
+        text => text,
+    })
 }
 
 /// Makes a JSON answer of our own.

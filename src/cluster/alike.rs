@@ -148,7 +148,9 @@ impl<'a> Aliases<'a> {
 pub fn meant(images: &[(&Node, &Image)], reference: &str) -> Option<usize> {
     let (_, first) = images.first()?;
     if images.iter().all(|(_, image)| image.id == first.id) {
-        return Some(0);
+        // Of a copy its engine does not know when it was tagged.
+        let made = images.iter().position(|(_, image)| !image.copied);
+        return Some(made.unwrap_or(0));
     }
     let bearers = Bearers::of(images.iter().copied(), reference);
     let ranked = images.iter().enumerate().rev();
@@ -197,6 +199,19 @@ mod tests {
         let at = Timestamp::from_second(second).unwrap();
         image.moved.insert("app:1".to_owned(), at);
         image
+    }
+
+    #[test]
+    fn of_one_image_the_original_is_meant_and_not_its_copies() {
+        let node = graph();
+        let original = image("same", 1, 10);
+        let copy = Image {
+            copied: true,
+            ..original.clone()
+        };
+        let on = |images: [&Image; 3]| meant(&images.map(|image| (&node, image)), "app:1");
+        assert_eq!(on([&copy, &original, &original]), Some(1));
+        assert_eq!(on([&copy, &copy, &copy]), Some(0), "it was made elsewhere");
     }
 
     #[test]

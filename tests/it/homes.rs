@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::caller::{Caller, on};
 use crate::support::flotilla::Flotilla;
+use crate::support::http::call_with;
 use crate::support::lab::{Lab, Spec, output};
 
 /// A lab with Flotilla before it.
@@ -304,6 +305,22 @@ fn volumes_without_a_name_and_of_two_nodes_are_told_apart() {
     assert_eq!(of("twin")["Labels"]["of"], "node0");
     caller.delete("/volumes/twin").expect(204);
     caller.get("/volumes/twin").expect(404);
+}
+
+#[test]
+fn a_body_that_is_empty_leaves_all_fields_out() {
+    let cluster = Cluster::start();
+    // Of no type either, as curl sends it.
+    let post = |path: &str| call_with(cluster.flotilla.addr(), "POST", path, &[], b"");
+    let made = post("/v1.41/volumes/create");
+    assert_eq!(made.status(), 201, "{}", made.text());
+    let name = made.json()["Name"].as_str().unwrap().to_owned();
+    assert_eq!(name.len(), 64, "the engine names it");
+    let caller = Caller::new(cluster.flotilla.addr());
+    caller.delete(&format!("/volumes/{name}")).expect(204);
+    let refused = post("/v1.41/networks/create");
+    assert_eq!(refused.status(), 400, "{}", refused.text());
+    assert!(refused.text().contains("name"), "{}", refused.text());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::api::broadcast::Asked;
-use crate::api::call::{Answer, Call, object, whole};
+use crate::api::call::{Answer, Call, object, text, whole};
 use crate::api::error::Error;
 use crate::api::holding::{self, Held};
 use crate::api::{home, swarm};
@@ -28,8 +28,7 @@ const LOOK: Duration = Duration::from_secs(3);
 
 /// Creates a network on its home node: that of its compose project's other local objects, else by strategy.
 pub(in crate::api) async fn create(mut call: Call) -> Answer {
-    let text = call.read_body().await?;
-    let text = String::from_utf8_lossy(&text).into_owned();
+    let text = text(&mut call).await?;
     let mut asked = object(&text)?;
     let mut name: String = asked.decode("Name").unwrap_or_default();
     let mut named_node = None;

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use http::StatusCode;
 
 use super::everywhere;
-use crate::api::call::{Answer, Call, no_content, object};
+use crate::api::call::{Answer, Call, no_content, object, text};
 use crate::api::error::Error;
 use crate::api::holding::{self, Held};
 use crate::api::home;
@@ -100,15 +100,6 @@ async fn exists(engine: Engine, name: String) -> Result<bool, engine::Error> {
         Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(false),
         found => found.map(|_| true),
     }
-}
-
-/// Reads the body, of which nothing is an empty object.
-async fn text(call: &mut Call) -> Result<String, Error> {
-    let text = call.read_body().await?;
-    Ok(match String::from_utf8_lossy(&text).into_owned() {
-        empty if empty.trim().is_empty() => "{}".to_owned(),
-        text => text,
-    })
 }
 
 /// Removes a volume from its home node; one that all nodes see only when none of them uses it.
