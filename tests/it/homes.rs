@@ -319,8 +319,13 @@ fn a_body_that_is_empty_leaves_all_fields_out() {
     let caller = Caller::new(cluster.flotilla.addr());
     caller.delete(&format!("/volumes/{name}")).expect(204);
     let refused = post("/v1.41/networks/create");
-    assert_eq!(refused.status(), 400, "{}", refused.text());
-    assert!(refused.text().contains("name"), "{}", refused.text());
+    // 20.10 has another status for it.
+    assert!([400, 500].contains(&refused.status()), "{}", refused.text());
+    assert!(
+        refused.message().contains("invalid name"),
+        "{}",
+        refused.text()
+    );
 }
 
 #[test]

@@ -164,6 +164,33 @@ fn containers_on_an_overlay_find_one_another_over_hosts() {
     caller.get("/networks/wide").expect(404);
 }
 
+#[test]
+fn a_cluster_that_is_made_anew_carries_traffic_as_the_first() {
+    let lab = Lab::start(&Spec::mixed()).unwrap();
+    let flotilla = Flotilla::before(&lab);
+    let docker = |args: &[&str]| docker(&flotilla, &lab, args).unwrap();
+    for _ in 0..2 {
+        overlay(&flotilla, &["enable"]).unwrap();
+        docker(&["network", "create", "-d", "overlay", "wide"]);
+        for node in ["node0", "node2"] {
+            let constraint = format!("constraint:node=={node}");
+            let run = ["run", "-d", "--stop-signal", "KILL", "--network", "wide"];
+            let of = ["--name", node, "-e", &constraint];
+            let sleep = ["busybox", "sleep", "600"];
+            docker(&[&run[..], &of, &sleep].concat());
+        }
+        for (from, to) in [("node0", "node2"), ("node2", "node0")] {
+            let ping = patiently(&format!("ping -c1 -W5 {to}"));
+            docker(&["exec", from, "sh", "-c", &ping]);
+        }
+        docker(&["rm", "-f", "node0", "node2"]);
+        docker(&["network", "rm", "wide"]);
+        overlay(&flotilla, &["disable"]).unwrap();
+        // Takes away what is left of the cluster on each engine.
+        docker(&["network", "prune", "-f"]);
+    }
+}
+
 const PROJECT: &str = "
 services:
   web:
