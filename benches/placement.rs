@@ -16,7 +16,9 @@ use flotilla::cluster::reservation::Reservation;
 use flotilla::cluster::spec::Spec;
 use flotilla::cluster::{Cluster, Decisions, Members, choose};
 use flotilla::engine::{self, Feed};
-use flotilla::model::{ClusterView, Container, Health, Image, Manners, Node, Resources};
+use flotilla::model::{
+    ClusterView, Container, Containers, Health, Image, Manners, Node, Resources,
+};
 use flotilla::scheduler::Scheduler;
 use tokio::sync::watch;
 
@@ -214,10 +216,9 @@ fn node(number: usize, containers: usize) -> Node {
         ..Node::default()
     };
     let uneven = containers + number % 5;
-    for at in 0..uneven {
-        let container = Container {
-            // None that is reserved comes before these.
-            id: format!("{:0>64}", format!("{number:x}a{at:x}")).into(),
+    let all = (0..uneven).map(|at| {
+        Arc::new(Container {
+            id: format!("{:0<64}", format!("{number:04x}{at:04x}")).into(),
             names: vec![format!("c{number}-{at}")],
             image: "app:1".to_owned(),
             labels: [
@@ -226,9 +227,9 @@ fn node(number: usize, containers: usize) -> Node {
             ]
             .into(),
             ..Container::default()
-        };
-        node.containers.insert(Arc::new(container));
-    }
+        })
+    });
+    node.containers = all.collect();
     node
 }
 
@@ -315,14 +316,13 @@ fn measured(rounds: usize) -> Found {
 fn record_bytes() -> f64 {
     const COUNT: usize = 30_000;
     let before = resident_bytes();
-    let mut node = Node::default();
-    for number in 0..COUNT {
+    let records = (0..COUNT).map(|number| {
         let (entry, inspect) = told(number);
-        let record = engine::record(entry, inspect.into()).unwrap();
-        node.containers.insert(Arc::new(record));
-    }
+        Arc::new(engine::record(entry, inspect.into()).unwrap())
+    });
+    let all: Containers = records.collect();
     let after = resident_bytes();
-    assert_eq!(node.containers.len(), COUNT);
+    assert_eq!(all.len(), COUNT);
     (after - before) / COUNT as f64
 }
 

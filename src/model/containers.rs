@@ -48,12 +48,7 @@ impl Containers {
     /// Adds a container or replaces the one with its ID.
     pub fn insert(&mut self, container: Arc<Container>) {
         let id = Arc::clone(&container.id);
-        self.forget(&id);
-        self.len += 1;
-        if !container.has_ended() {
-            self.active += 1;
-            self.promised = self.promised + container.resources;
-        }
+        self.count(&container);
         self.touch(&container);
         self.recent.insert(id, Some(container));
         self.settle();
@@ -65,6 +60,16 @@ impl Containers {
         self.recent.insert(Arc::clone(&old.id), None);
         self.settle();
         Some(old)
+    }
+
+    /// Counts a container in place of the one with its ID.
+    fn count(&mut self, container: &Container) {
+        self.forget(&container.id);
+        self.len += 1;
+        if !container.has_ended() {
+            self.active += 1;
+            self.promised = self.promised + container.resources;
+        }
     }
 
     /// Counts a container no more.
@@ -92,6 +97,11 @@ impl Containers {
         if self.recent.len() <= RECENT + self.settled.by_id.len() / 8 {
             return;
         }
+        self.settle_all();
+    }
+
+    /// Settles all.
+    fn settle_all(&mut self) {
         self.touched.clear();
         let mut by_id = self.settled.by_id.clone();
         for (id, now) in std::mem::take(&mut self.recent) {
@@ -200,7 +210,11 @@ impl Containers {
     /// Tells whether any, ended or not, has a label with this value.
     pub fn has_label(&self, label: &str, value: &str) -> bool {
         let settled = self.tally().label(label, value).all;
+        let mut recent = self.recent.values().flatten();
         match self.touched.contains(&hashed(label, value)) {
+            // Not all of them can have gone since, or one has come.
+            true if settled > self.recent.len() => true,
+            true if recent.any(|c| has(c, label, value)) => true,
             true => self.recount(settled, |c| has(c, label, value)) > 0,
             false => settled > 0,
         }
@@ -271,6 +285,19 @@ impl Containers {
         recent.fold(settled, |count, (id, now)| {
             count + counted(now.as_ref()) - counted(self.settled.by_id.get(id))
         })
+    }
+}
+
+impl FromIterator<Arc<Container>> for Containers {
+    fn from_iter<I: IntoIterator<Item = Arc<Container>>>(all: I) -> Self {
+        let mut made = Self::default();
+        for container in all {
+            made.count(&container);
+            made.recent
+                .insert(Arc::clone(&container.id), Some(container));
+        }
+        made.settle_all();
+        made
     }
 }
 
@@ -445,6 +472,9 @@ mod tests {
                 let found = all.by_name(&name).map(|c| &c.id);
                 prop_assert_eq!(found, plain.values().find(|c| c.name() == name).map(|c| &c.id));
             }
+            let again: Containers = plain.values().cloned().collect();
+            prop_assert!(again.iter().zip(all.iter()).all(|(a, b)| Arc::ptr_eq(a, b)));
+            prop_assert_eq!((again.len(), again.active()), (all.len(), all.active()));
             let changed: BTreeSet<_> = all.changes(&copy).map(|(a, b)| {
                 a.or(b).map(|c| Arc::clone(&c.id)).unwrap()
             }).collect();

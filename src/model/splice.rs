@@ -197,7 +197,9 @@ fn label(object: &Object<'_>, node_name: &str) -> serde_json::Result<String> {
 
 /// Writes the object and cuts it around the value of its last `Status`; one is added at the end if it has none.
 fn cut(entry: &Object<'_>) -> ListEntry {
-    let json = entry.to_json();
+    let mut json = entry.to_json();
+    // It is kept for as long as the container is there.
+    json.shrink_to_fit();
     let mut head = 1;
     let mut found = None;
     for (key, value) in entry.iter() {

@@ -98,14 +98,12 @@ impl Inventory {
         found: &[Found],
         stay: impl Fn(&str) -> bool,
     ) -> serde_json::Result<()> {
-        let mut containers = Containers::default();
-        for container in self.containers.iter().filter(|c| stay(&c.id)) {
-            containers.insert(Arc::clone(container));
-        }
+        let staying = self.containers.iter().filter(|c| stay(&c.id)).cloned();
+        let mut all: Vec<_> = staying.collect();
         for one in found {
-            containers.insert(Arc::new(container::container(one, &self.host())?));
+            all.push(Arc::new(container::container(one, &self.host())?));
         }
-        self.containers = containers;
+        self.containers = all.into_iter().collect();
         Ok(())
     }
 
