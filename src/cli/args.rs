@@ -7,6 +7,7 @@ use super::certs::Certs;
 use super::explain::Explain;
 use super::manage::Manage;
 use super::overlay::Overlay;
+use super::simulate::Simulate;
 use super::strategy::Strategy;
 use super::why::Why;
 
@@ -81,6 +82,8 @@ pub(super) enum Command {
     Explain(Box<Explain>),
     /// Say by which strategy nodes are chosen, or choose by another
     Strategy(Strategy),
+    /// Replay a workload on a cluster that is made up, to compare strategies
+    Simulate(Simulate),
     /// Print docs/differences.md, generated from the table of routes
     #[command(hide = true)]
     Differences,

@@ -17,6 +17,7 @@ mod placement;
 mod rehearsal;
 mod remote;
 mod settings;
+mod simulate;
 mod strategy;
 #[cfg(test)]
 mod tests;
@@ -81,6 +82,7 @@ impl Cli {
             Command::Why(why) => why.run().await,
             Command::Explain(explain) => Box::pin(explain.run()).await,
             Command::Strategy(strategy) => strategy.run().await,
+            Command::Simulate(simulate) => simulate.run(),
             Command::Differences => {
                 // Nobody is left to tell when stdout is closed.
                 let _ = write!(std::io::stdout(), "{}", crate::api::differences());

@@ -10,6 +10,7 @@ pub mod group;
 pub mod index;
 mod refusal;
 pub mod request;
+pub mod simulation;
 pub mod strategy;
 pub mod wait;
 pub mod wishes;
