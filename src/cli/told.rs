@@ -108,6 +108,7 @@ fn asked(request: &Value) -> String {
         ("toleration", "Tolerations"),
         ("limit", "Limits"),
         ("spread", "Spreads"),
+        ("pod", "Pods"),
         ("queue", "Queue"),
         ("port", "Ports"),
         ("with", "With"),

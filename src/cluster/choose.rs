@@ -10,6 +10,7 @@ use super::create::{Answer, BEST_ROUNDS, Create, ROUNDS};
 use super::decision::{Decision, Id, Outcome, Step, Taken, cut};
 use super::decisions::Found;
 use super::outlook::Seen;
+use super::pods;
 use super::reservation::{Lost, Reservation};
 use super::spec::Spec;
 use super::supply::{Supply, Wanted};
@@ -206,6 +207,7 @@ fn rank(cluster: &Cluster, create: &Create, trace: &mut Trace) -> Result<Ranked,
         // Said before any complaint about room, as an engine does.
         reserved.check_name(cluster, name)?;
     }
+    let request = reserved.with_pod(request)?;
     let asked = Asked {
         seen,
         request,
@@ -279,6 +281,14 @@ fn one_by_one(
     let placement = scheduler.place(&request, &left);
     let wanted = Wanted::new(&seen.members, &request.image);
     let mut placement = placement.map_err(Error::Refused)?;
+    let too_few = pods::too_few(&request, &placement.candidates);
+    if !too_few.is_empty() {
+        for (node, refusal) in &too_few {
+            trace.step(node, || refusal.to_string());
+        }
+        let refused = Refused::All(placement.refused).and(too_few);
+        return Err(Error::Refused(refused));
+    }
     let candidates = std::mem::take(&mut placement.candidates).into_iter();
     let mut candidates: Vec<_> = candidates
         .map(|n| {
@@ -304,7 +314,7 @@ fn free_of_claims(
     create: &Create,
     trace: &mut Trace,
 ) -> Result<Ranked, Error> {
-    // What takes another's place takes no room.
+    // What takes another's place, or one that is kept for its pod, takes no room.
     if cluster.queue().len() == 0 || !ranked.request.replaces.is_empty() {
         return Ok(ranked);
     }
@@ -355,7 +365,7 @@ pub(super) fn choose(
             Err(lost) => lost,
         };
         trace.step(&node, || lost.to_string());
-        if matches!(lost, Lost::Rank | Lost::Home) {
+        if matches!(lost, Lost::Rank | Lost::Home | Lost::Pod) {
             return Ok(None);
         }
     }

@@ -96,7 +96,12 @@ pub async fn create(
 ) -> Result<Answer, Error> {
     let mut trace = Trace::new(&cluster, &create.spec);
     let mut wait = Wait::new(&cluster, &create, gone);
+    let request = Arc::clone(&create.spec.request);
     let ended = placed(&cluster, create, &mut trace, &mut wait).await;
+    if !ended.as_ref().is_ok_and(|a| a.status.is_success()) {
+        let reserved = cluster.reservations();
+        reserved.give_up_pod(&cluster, &request);
+    }
     let ended = trace.end(&cluster, ended);
     ended.map_err(|error| wait.told(error))
 }

@@ -24,6 +24,7 @@ pub mod members;
 mod names;
 mod naming;
 mod outlook;
+mod pods;
 pub mod queue;
 pub mod references;
 mod replace;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::watch;
 
 use super::outlook::{Outlook, Seen};
+use super::pods::Holds;
 use super::{Cluster, Error, Members, resolve};
 use crate::model::{Container, Node};
 use crate::scheduler::{Rank, Request, Required};
@@ -28,13 +29,14 @@ struct Shared {
 }
 
 #[derive(Debug, Default)]
-struct Held {
+pub(super) struct Held {
     /// Told when something is given back.
-    released: watch::Sender<()>,
+    pub(super) released: watch::Sender<()>,
     next: u64,
     names: HashMap<String, u64>,
     nodes: Promised,
-    outlook: Outlook,
+    pub(super) outlook: Outlook,
+    pub(super) pods: Holds,
     /// Where volumes are being made, and by how many at once.
     homes: HashMap<String, (Arc<str>, usize)>,
 }
@@ -64,6 +66,9 @@ pub enum Lost {
     /// The node is a worse place than it was when it was chosen: another may be better now.
     #[error("became a worse place meanwhile, so all nodes were looked at again")]
     Rank,
+    /// Others of its pod have got their places.
+    #[error("was chosen before others of its pod were placed, so all nodes were looked at again")]
+    Pod,
     /// A volume that it makes has got its home on another node.
     #[error("lost a new volume to another node meanwhile, so all nodes were looked at again")]
     Home,
@@ -149,6 +154,9 @@ impl Reservations {
         if request.new_volumes.iter().any(elsewhere) {
             return Err(Lost::Home);
         }
+        if held.rest(request).map_err(Lost::Name)? != request.pod {
+            return Err(Lost::Pod);
+        }
         let ahead = held.outlook.node(&node.key).ok_or(Lost::Node)?;
         let ahead = without(ahead, request);
         let counted = held.counted(request);
@@ -159,16 +167,13 @@ impl Reservations {
         if chosen_at.is_some_and(|rank| cluster.scheduler().rank(request, &ahead) < rank) {
             return Err(Lost::Rank);
         }
-        held.next += 1;
-        let ticket = held.next;
+        if request.pod.is_some() {
+            self.keep_for_pod(cluster, &mut held, request, &node.key)?;
+        }
+        let ticket = held.promise(&node.key, container);
         if let Some(name) = &request.name {
             held.names.insert(name.clone(), ticket);
         }
-        held.outlook.add(&node.key, &container);
-        held.nodes
-            .entry(Arc::clone(&node.key))
-            .or_default()
-            .push((ticket, container));
         for volume in &request.new_volumes {
             held.make(volume, &node.key);
         }
@@ -263,7 +268,19 @@ impl Reservations {
         self.lock().released.subscribe()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Held> {
+    /// Gives back the room of a ticket on a node.
+    pub(super) fn give_back(&self, held: &mut Held, node: &str, ticket: u64) {
+        if let Some(list) = held.nodes.get_mut(node) {
+            list.retain(|(held, _)| *held != ticket);
+            if list.is_empty() {
+                held.nodes.remove(node);
+            }
+            held.outlook.gave_back(node);
+            self.0.stale.store(true, Ordering::Release);
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -311,11 +328,20 @@ impl Held {
     }
 
     /// Brings what is known up to date with the membership of now, and returns that.
-    fn follow(&mut self, cluster: &Cluster) -> Arc<Members> {
+    pub(super) fn follow(&mut self, cluster: &Cluster) -> Arc<Members> {
         let promised = &self.nodes;
         let members = cluster.members();
         self.outlook.follow(members, |node| ahead(promised, node));
         Arc::clone(&self.outlook.seen().members)
+    }
+
+    /// Promises room on a node to a container; returns the ticket.
+    pub(super) fn promise(&mut self, node: &Arc<str>, container: Arc<Container>) -> u64 {
+        self.next += 1;
+        self.outlook.add(node, &container);
+        let list = self.nodes.entry(Arc::clone(node)).or_default();
+        list.push((self.next, container));
+        self.next
     }
 
     /// Counts the groups of a request as they will be when everything reserved is visible.
@@ -392,15 +418,8 @@ impl Drop for Reservation {
         {
             held.names.remove(name);
         }
-        if let Some(key) = &self.node
-            && let Some(list) = held.nodes.get_mut(key)
-        {
-            list.retain(|(ticket, _)| *ticket != self.ticket);
-            if list.is_empty() {
-                held.nodes.remove(key);
-            }
-            held.outlook.gave_back(key);
-            self.all.0.stale.store(true, Ordering::Release);
+        if let Some(key) = &self.node {
+            self.all.give_back(&mut held, key, self.ticket);
         }
         for volume in &self.volumes {
             if let Some((_, makers)) = held.homes.get_mut(volume) {

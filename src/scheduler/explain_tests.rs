@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::filter::limit::AtMost;
+use super::filter::pod::{Layout, Rest};
 use super::filter::spread::{Balance, Even};
 use super::tests::{GIB, binding, node, put, view};
 use super::*;
@@ -200,6 +201,16 @@ fn spoil_request(rule: &str, request: &mut Request) -> Option<&'static str> {
             request.wishes.spreads = vec![even("floor==app")];
             request.balances = vec![Balance::default()];
             "fails spread floor==app (bad has no label floor)"
+        }
+        "pod" => {
+            request.pod = Some(Rest {
+                name: "web".into(),
+                layout: Layout::Apart,
+                missing: 1,
+                room: Resources::default(),
+                nodes: vec!["bad:2375".into()],
+            });
+            "has one of pod web already (bad)"
         }
         "swarm" => {
             request.among[0].nodes.pop();

@@ -143,6 +143,11 @@ impl Expr {
         self.bad(self.value_start(), why)
     }
 
+    /// Says what is wrong with the part of the value that begins so many bytes into it.
+    pub(super) fn bad_part(&self, at: usize, why: impl Into<String>) -> BadExpression {
+        self.bad(self.value_start() + at, why)
+    }
+
     fn bad(&self, position: usize, why: impl Into<String>) -> BadExpression {
         BadExpression::at(&self.text, position, why)
     }

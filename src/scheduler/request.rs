@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::filter::pod::Rest;
 use super::filter::spread::Balance;
 use super::wishes::Wishes;
 use crate::model::container::{Port, PortBinding};
@@ -43,6 +44,8 @@ pub struct Request {
     pub new_volumes: Vec<String>,
     /// How the groups of its spread wishes stand, in their order; taken from the view that is chosen on.
     pub balances: Vec<Balance>,
+    /// What is left of its pod.
+    pub pod: Option<Rest>,
     /// Containers, by ID, whose place it takes: their ports and their room are for it.
     pub replaces: Vec<Arc<str>>,
     /// What `random` chooses by.

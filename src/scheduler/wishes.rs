@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::expr::{BadExpression, Expr};
 use super::filter::devices::Wanted;
 use super::filter::limit::AtMost;
+use super::filter::pod::{PODS_LABEL, Pod};
 use super::filter::spread::Even;
 use super::filter::taint::toleration;
 use super::wait::Patience;
@@ -23,7 +24,7 @@ struct Kind {
 /// The label that keeps wishes for devices on their holder.
 const DEVICES_LABEL: &str = "com.docker.swarm.devices";
 /// All kinds.
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 10] = [
     Kind {
         word: "constraint",
         label: "com.docker.swarm.constraints",
@@ -56,6 +57,20 @@ const KINDS: [Kind; 9] = [
         label: "com.docker.swarm.spreads",
         read: |given, wishes| {
             given.each(&mut wishes.spreads, |text| Even::parse(text, given.labels))
+        },
+    },
+    Kind {
+        word: "pod",
+        label: PODS_LABEL,
+        read: |given, wishes| {
+            given.each(&mut wishes.pods, |text| Pod::parse(text, given.labels))?;
+            match wishes.pods.get(1) {
+                None => Ok(()),
+                Some(second) => Err(BadWish::Expression {
+                    kind: given.word,
+                    source: second.expr.bad_key("a container is in one pod at most"),
+                }),
+            }
         },
     },
     Kind {
@@ -97,6 +112,8 @@ pub struct Wishes {
     pub limits: Vec<AtMost>,
     /// Labels of nodes over whose values a group is to be balanced.
     pub spreads: Vec<Even>,
+    /// What it is to be placed with; one at most.
+    pub pods: Vec<Pod>,
     /// Numbers of devices.
     pub devices: Vec<Wanted>,
     /// How long to wait for room.

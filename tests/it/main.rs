@@ -46,6 +46,7 @@ mod nodes;
 mod overlay;
 mod pending;
 mod plugins;
+mod pods;
 mod private_registry;
 mod queue;
 mod quickstart;

@@ -74,6 +74,7 @@ fn asked(request: &Request) -> Value {
     let plugins = plugins.map(|p| format!("{} driver {}", p.kind, p.name));
     let wishes = &request.wishes;
     let limits = wishes.limits.iter().map(|w| w.expr.to_string());
+    let pods = wishes.pods.iter().map(|w| w.expr.to_string());
     let queue = wishes.patience.iter().map(|w| w.expr.to_string());
     let spreads = wishes.spreads.iter().map(|w| w.expr.to_string());
     let devices = wishes.devices.iter().filter_map(|w| w.held());
@@ -87,6 +88,7 @@ fn asked(request: &Request) -> Value {
         "Whitelists": texts(&wishes.whitelists),
         "Tolerations": texts(&wishes.tolerations),
         "Limits": limits.collect::<Vec<_>>(),
+        "Pods": pods.collect::<Vec<_>>(),
         "Queue": queue.collect::<Vec<_>>(),
         "Spreads": spreads.collect::<Vec<_>>(),
         "With": request.together.iter().map(|t| &t.option).collect::<Vec<_>>(),

@@ -10,6 +10,7 @@ mod health;
 pub mod limit;
 mod platform;
 mod plugins;
+pub mod pod;
 mod port;
 mod resources;
 mod runtime;
@@ -116,16 +117,18 @@ pub(super) const FILTERS: &[Make] = &[
     |_| Box::new(constraint::Constraint),
     |manners| Box::new(whitelist::Whitelist(manners)),
     |_| Box::new(spread::Spread),
+    |_| Box::new(pod::OfPod),
     |_| Box::new(devices::Devices),
     |_| Box::new(resources::Resources),
 ];
 
 /// The filters that stay in force when the user names filters: an operator's word holds in any case, and classic's
 /// strategies checked resources themselves.
-pub(super) fn always() -> [Box<dyn Filter>; 4] {
+pub(super) fn always() -> [Box<dyn Filter>; 5] {
     [
         Box::new(availability::Availability),
         Box::new(taint::Taint),
+        Box::new(pod::OfPod),
         Box::new(devices::Devices),
         Box::new(resources::Resources),
     ]

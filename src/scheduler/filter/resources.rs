@@ -50,7 +50,7 @@ impl Filter for Resources {
 }
 
 /// Writes billionths of a CPU as CPUs.
-fn cpus(nano: i64) -> String {
+pub(super) fn cpus(nano: i64) -> String {
     let cpus = nano as f64 / Amount::NANO_PER_CPU as f64;
     format!("{}", (cpus * 100.0).round() / 100.0)
 }

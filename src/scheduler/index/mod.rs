@@ -179,7 +179,10 @@ impl Scheduler {
     /// one of a class.
     pub fn knows_by_index(&self, request: &Request) -> bool {
         let alone = request.wishes.spreads.is_empty() && request.replaces.is_empty();
-        alone && request.together.is_empty() && self.strategy.class(request).is_some()
+        alone
+            && request.pod.is_none()
+            && request.together.is_empty()
+            && self.strategy.class(request).is_some()
     }
 }
 

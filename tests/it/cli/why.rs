@@ -239,7 +239,7 @@ fn the_form_of_the_json_stays() {
     let more = "Strategy Filters Request Steps MoreSteps Complete Nodes";
     assert_eq!(keys(&one), expected(&format!("{row} {more}")));
     assert_eq!(keys(&one["Container"]), expected("Id Name Image"));
-    let asked = "NanoCpus Memory Ports Constraints Affinities Whitelists Tolerations Limits Spreads Queue With Because \
+    let asked = "NanoCpus Memory Ports Constraints Affinities Whitelists Tolerations Limits Spreads Pods Queue With Because \
                  Within Plugins Devices Platform Runtime";
     assert_eq!(keys(&one["Request"]), expected(asked));
     let node = "Name Address Verdict Field Reason Image";
