@@ -49,6 +49,8 @@ pub struct Config {
     /// Whether a pull goes to every engine (`true`) or to those that need the image (`false`); `None` leaves the choice
     /// to the default.
     pub images_everywhere: Option<bool>,
+    /// Whether bridge networks whose owners do not say are made again on every node that needs them.
+    pub replicate_networks: bool,
     /// The minor of the API version 1.N that is advertised, from 24 to 55; `None` means what the engines have in common.
     pub advertise: Option<u16>,
     /// Whose habits are followed where an engine's and classic Swarm's differ.

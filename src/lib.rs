@@ -144,6 +144,7 @@ fn settings(config: &Config) -> api::Settings {
         cors: config.cors,
         experimental: config.experimental,
         images_everywhere: config.images_everywhere,
+        replicate_networks: config.replicate_networks,
         create_retry: config.create_retry,
         refresh_on_node_filter: config.refresh_on_node_filter,
         refresh_on_name: config.container_name_refresh_filter.clone(),

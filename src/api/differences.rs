@@ -12,7 +12,7 @@ const BY_NATURE: &str = "
 - Bind mounts, devices, `--network host`, the time and the files of the host are those of the node a container lands on.
 - A published port is on the node's address, which lists and inspect show, and not on the one of `DOCKER_HOST`.
 - `docker top` shows process numbers of the node; `/var/run/docker.sock` mounted into a container is the node's engine.
-- Containers on a bridge network, and those that share a local volume, are on one node.
+- Containers on a bridge network that is not replicated, and those that share a local volume, are on one node.
 - Two images of one name, built or imported on two nodes, are two; the one that the name came to last is meant.
 - `docker info` counts the images of each node, so that one that three nodes have counts three times.
 - `docker swarm init` makes one cluster of all nodes, and `docker node ls` shows them all.
@@ -25,6 +25,28 @@ const BY_NATURE: &str = "
   which the engine remembers no event, is in no list: nobody can know of it, and nothing is told. The same holds for
   earlier starts and ends, and for what else was forgotten (exec, health, images, networks, volumes).
 - `since` replays what engines remember and what was made up since Flotilla started (the newest 4 MiB).
+";
+
+/// What a network is that is on several nodes without reaching over them.
+const REPLICATED: &str = "
+## Replicated bridge networks
+
+- A bridge network has a home node, to which its containers go. With the label `com.docker.swarm.replicate=true`
+  (`docker network create --label …`, `labels:` in compose), or for all bridge networks with `flotilla manage
+  --replicate-networks` unless that label is `false`, its containers go anywhere: before one is created or connected on a
+  node that lacks the network, it is made there too, with the same driver, options, labels and subnet.
+- **No traffic goes from node to node on it, and no name is found on another node.** It is for services that are reached
+  from outside, or that talk to what is beside them. What is to reach over nodes is an overlay; `flotilla overlay enable`
+  makes that possible.
+- For clients it is one network, under the ID of the first: in lists, inspects (with the containers of all nodes), filters
+  and events. Removing it removes it everywhere, and is refused while a container of any node is on it, or while a node
+  that has it does not answer. Prunes take it when no node uses it. Copies know what they are copies of by the label
+  `com.docker.swarm.replica-of`, which only their own engines show. Of copies that are gone engines may still tell, by
+  their own IDs, in replays of events after a restart of Flotilla.
+- A node on which the subnet is taken, or the name, is passed over, and the create says why in its `Warnings`: give such
+  networks subnets of their own (`--subnet`), since engines choose alike. Addresses are given out by each node, so that
+  two containers may have the same.
+- A prune of networks with `label!` is done one by one while there are such networks.
 ";
 
 /// How clients say which nodes they mean.
@@ -46,8 +68,6 @@ const CHOICE: &str = "
 const NOT_BUILT: &str = "
 ## Not built
 
-- A bridge network stays on its home node: it is not made again on others, and its containers go where it is. What is to
-  reach over nodes is an overlay; `flotilla overlay enable` makes that possible.
 - `docker swarm init --force-new-cluster` is refused while a node is in swarm mode, as without the flag. It is for a
   cluster whose managers are lost: give it to one of them directly.
 ";
@@ -88,6 +108,7 @@ pub fn differences() -> String {
         row(&mut page, route, "");
     }
     page.push_str(CHOICE);
+    page.push_str(REPLICATED);
     page.push_str(AWAY);
     page.push_str(BY_NATURE);
     page.push_str(NOT_BUILT);

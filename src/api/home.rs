@@ -100,9 +100,7 @@ fn of_project(members: &Members, project: &str, manners: Manners) -> Option<Arc<
             .is_some_and(|p| p == project)
     };
     let has = |node: &&Arc<Node>| {
-        node.networks
-            .iter()
-            .any(|n| is(&n.labels) && !n.is_shared())
+        node.networks.iter().any(|n| is(&n.labels) && !n.is_one())
             || !manners.is_classic() && node.volumes.iter().any(|v| is(&v.labels) && !v.is_shared())
     };
     members.view.nodes().iter().find(has).cloned()

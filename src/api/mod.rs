@@ -95,6 +95,8 @@ pub struct Settings {
     pub experimental: bool,
     /// Whether images go to all nodes; `None` decides by their number.
     pub images_everywhere: Option<bool>,
+    /// Whether bridge networks whose owners do not say are made again on every node that needs them.
+    pub replicate_networks: bool,
 }
 
 /// The API.

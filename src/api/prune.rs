@@ -5,14 +5,19 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
+use http::StatusCode;
+use serde_json::{Value, json};
 
 use super::broadcast::{self, Asked};
-use super::call::{Answer, Call};
+use super::call::{self, Answer, Call};
 use super::filters::Filters;
+use super::network::replicated;
+use super::warning::warn;
+use crate::cluster::Members;
 use crate::engine::Refresh;
-use crate::model::Node;
+use crate::model::network::REPLICATE_LABEL;
 use crate::model::orders::ORDERS_LABEL;
+use crate::model::{Network, Node};
 
 /// The API version that tells anonymous volumes from named ones when pruning.
 const ANONYMOUS: u16 = 42;
@@ -31,8 +36,50 @@ pub(super) async fn images(call: Call) -> Answer {
 
 /// Removes networks that nothing uses.
 pub(super) async fn networks(call: Call) -> Answer {
-    allowed(&call, &["label", "label!", "until"])?;
-    plain(call, Refresh::Networks).await
+    let mut filters = allowed(&call, &["label", "label!", "until"])?;
+    let asked = Asked::from(call);
+    // Engines spare what has all the labels that are not to be: one more would have them spare less than was asked.
+    let by_us = filters.contains("label!") && has_replicated(&asked.api.cluster.members());
+    let wanted = filters.clone();
+    filters.insert("label!", REPLICATE_LABEL);
+    let ours = filters.to_json();
+    let ours: String = form_urlencoded::byte_serialize(ours.as_bytes()).collect();
+    let query = |_: &Node| {
+        Ok(match wanted.contains("label!") {
+            true => asked.query.clone(),
+            false => format!("filters={ours}"),
+        })
+    };
+    let meant = |network: &Network| by_us || network.labels.contains_key(REPLICATE_LABEL);
+    let done = match by_us {
+        true => Vec::new(),
+        false => asked.all(query, Some(Refresh::Networks)).await?,
+    };
+    let (gone, failed) = replicated::prune(&asked, &wanted, meant).await?;
+    let with_ours = |sum: &mut Value| {
+        once(sum);
+        match sum["NetworksDeleted"].as_array_mut() {
+            Some(all) => all.extend(gone.into_iter().map(Value::from)),
+            None if gone.is_empty() => {}
+            None => sum["NetworksDeleted"] = gone.into(),
+        }
+    };
+    let mut answer = match by_us {
+        true => {
+            let mut sum = json!({ "NetworksDeleted": null });
+            with_ours(&mut sum);
+            call::json(StatusCode::OK, format!("{sum}\n"))
+        }
+        false => broadcast::merged(done, with_ours)?,
+    };
+    warn(&mut answer, &failed);
+    Ok(answer)
+}
+
+/// Tells whether there are networks that are on several nodes without reaching over them.
+fn has_replicated(members: &Members) -> bool {
+    let mut nodes = members.view.nodes().iter();
+    nodes.any(|node| node.networks.iter().any(Network::is_replicated))
 }
 
 /// Removes build caches.

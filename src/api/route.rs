@@ -153,9 +153,9 @@ pub(super) const ROUTES: &[Route] = &[
     row!("GET" "/networks/" 25 Merge network::read::list, "as /networks"),
     row!("POST" "/networks/create" 24 Home network::change::create, "on one home node, where its containers then go; an overlay at a manager, and so one without a driver where there is a manager; the name must be free on all nodes"),
     row!("POST" "/networks/prune" 25 Broadcast prune::networks, "on all nodes; a Warning header names those that did not take part"),
-    row!("POST" "/networks/{}/connect" 24 Owner network::change::connect, "container and network must be on one node"),
+    row!("POST" "/networks/{}/connect" 24 Owner network::change::connect, "container and network must be on one node, unless the network is replicated"),
     row!("POST" "/networks/{}/disconnect" 24 Owner network::change::connect),
-    row!("GET" "/networks/{}" 24 Owner network::read::inspect, "an overlay with its containers on all nodes; 404 also when a node that has not answered yet may have it"),
+    row!("GET" "/networks/{}" 24 Owner network::read::inspect, "one that is on several nodes with its containers on all of them; 404 also when a node that has not answered yet may have it"),
     row!("DELETE" "/networks/{}" 24 Owner network::change::remove),
     // Volumes
     row!("GET" "/volumes" 24 Merge volume::read::list, "volumes of all nodes; a Warning header names nodes that do not answer"),

@@ -108,6 +108,10 @@ pub(super) struct Placement {
     /// to 8 engines]
     #[arg(long, value_name = "everywhere|on-demand")]
     pub(super) image_spread: Option<String>,
+    /// Make bridge networks again on every engine whose containers need them, without traffic between engines, unless
+    /// their label com.docker.swarm.replicate is false
+    #[arg(long)]
+    pub(super) replicate_networks: bool,
     /// How many decisions are kept for `flotilla why`, at most 10000; 0 keeps none
     #[arg(
         long,

@@ -33,7 +33,7 @@ use crate::telemetry::{self, Format, Level};
 use args::{Command, Create, Join, List};
 
 /// Flags that are on or off; Go's form `--tls=true` is understood for them.
-const SWITCHES: [&str; 9] = [
+const SWITCHES: [&str; 10] = [
     "--debug",
     "--experimental",
     "--tls",
@@ -41,6 +41,7 @@ const SWITCHES: [&str; 9] = [
     "--cors",
     "--api-enable-cors",
     "--replication",
+    "--replicate-networks",
     "--refresh-on-node-filter",
     "--allow-unauthenticated-tcp",
 ];

@@ -52,6 +52,7 @@ pub(super) fn config(global: &Global, manage: &Manage) -> Result<Config, Error> 
         refresh_on_node_filter: manage.engines.refresh_on_node_filter,
         container_name_refresh_filter: manage.engines.container_name_refresh_filter.clone(),
         images_everywhere: manage.placement.images_everywhere()?,
+        replicate_networks: manage.placement.replicate_networks,
         advertise: manage.listen.advertised()?,
         manners: manage.listen.manners()?,
         experimental: global.experimental,

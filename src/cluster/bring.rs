@@ -1,14 +1,14 @@
-//! Bringing the images of a create to its node.
+//! Bringing the images and the replicated networks of a create to its node.
 
 use std::sync::Arc;
 
 use super::create::Create;
 use super::supply::{Source, Supply, Wanted};
-use super::{Cluster, Error, transfer};
+use super::{Cluster, Error, replicas, transfer};
 use crate::engine::Engine;
 use crate::model::Node;
 
-/// Why an image could not be brought.
+/// Why something could not be brought.
 #[derive(Debug)]
 pub(super) struct Failed {
     /// What happened.
@@ -17,7 +17,7 @@ pub(super) struct Failed {
     pub(super) is_nowhere: bool,
 }
 
-/// Brings the images to the node that have to be: the container's own, and those that are mounted into it.
+/// Brings to the node what has to be: the container's own image, those that are mounted into it, and its networks.
 pub(super) async fn all(
     cluster: &Cluster,
     (node, engine): (&Node, &Engine),
@@ -31,7 +31,11 @@ pub(super) async fn all(
         let needed = Wanted::new(&members, image).on(node);
         one(cluster, engine, create, image, needed).await?;
     }
-    Ok(())
+    let copied = replicas::all(cluster, engine, create).await;
+    copied.map_err(|error| Failed {
+        error,
+        is_nowhere: false,
+    })
 }
 
 /// Brings an image to the node if it has to be.

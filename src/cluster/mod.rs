@@ -28,6 +28,7 @@ mod pods;
 pub mod queue;
 pub mod references;
 mod replace;
+pub mod replicas;
 pub mod reservation;
 pub mod resolve;
 pub mod settle;
@@ -67,6 +68,7 @@ pub struct Cluster {
     execs: execs::Execs,
     builds: builds::Builds,
     transfers: transfer::Transfers,
+    copying: replicas::Copying,
     decisions: Decisions,
     queue: Queue,
     feed: Feed,
@@ -92,6 +94,7 @@ impl Cluster {
             execs: execs::Execs::default(),
             builds: builds::Builds::default(),
             transfers: transfer::Transfers::default(),
+            copying: replicas::Copying::default(),
             decisions,
             queue: Queue::default(),
             feed,
@@ -182,6 +185,11 @@ impl Cluster {
     /// Returns the images on their way.
     pub fn transfers(&self) -> &transfer::Transfers {
         &self.transfers
+    }
+
+    /// Returns the networks that are being made on other nodes.
+    pub fn copying(&self) -> &replicas::Copying {
+        &self.copying
     }
 
     /// Returns the last decisions.

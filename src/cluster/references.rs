@@ -30,6 +30,15 @@ pub fn of_build(
         ),
         None => references.network(mode)?,
     };
+    for id in &references.replicated {
+        // A build makes no copy.
+        let nodes = members.view.nodes().iter();
+        let holders = nodes.filter(|node| node.networks.iter().any(|n| n.id == *id));
+        references.request.among.push(Among {
+            nodes: holders.map(|n| Arc::clone(&n.key)).collect(),
+            what: format!("network {mode}"),
+        });
+    }
     Ok((references.request, plain))
 }
 
@@ -44,6 +53,8 @@ pub(super) struct References<'a> {
     pub(super) mounts: Vec<Mount>,
     /// What may not be as it was taken to be, for the user.
     pub(super) doubts: Vec<String>,
+    /// The IDs of networks among them that any node may have a copy of.
+    pub(super) replicated: Vec<String>,
     /// Whether a node prefix was taken out of the `HostConfig`.
     pub(super) host_changed: bool,
 }
@@ -57,6 +68,7 @@ impl<'a> References<'a> {
             request: Request::default(),
             mounts: Vec::new(),
             doubts: Vec::new(),
+            replicated: Vec::new(),
             host_changed: false,
         }
     }
@@ -185,13 +197,27 @@ impl<'a> References<'a> {
             let network = self.network(name)?;
             let linked = self.links(name, endpoint)?;
             changed |= network != name || linked.is_some();
-            plain.set(&network, linked.unwrap_or_else(|| endpoint.to_owned()));
+            let endpoint = linked.unwrap_or_else(|| endpoint.to_owned());
+            let nameless = self.without_id(&endpoint);
+            changed |= nameless.is_some();
+            plain.set(&network, nameless.unwrap_or(endpoint));
         }
         if !changed {
             return Ok(None);
         }
         config.set_folded("EndpointsConfig", plain.to_json());
         Ok(Some(config.to_json()))
+    }
+
+    /// Returns a container's place on a network without the network's ID, when that is one which not every node knows.
+    fn without_id(&self, endpoint: &str) -> Option<String> {
+        let mut endpoint = Object::parse(endpoint).ok()?;
+        let id: String = endpoint.decode("NetworkID")?;
+        if !self.replicated.contains(&id) {
+            return None;
+        }
+        endpoint.remove_folded("NetworkID");
+        Some(endpoint.to_json())
     }
 
     /// Reads the links of a container's place on a network; returns its new text when one held a node prefix. Names of
@@ -273,6 +299,14 @@ impl<'a> References<'a> {
             Err(error) if error.is_not_found() => return Ok(reference.to_owned()),
             Err(error) => return Err(error),
         };
+        if located.object.is_replicated() {
+            let id = located.object.id;
+            if !self.replicated.contains(&id) {
+                self.replicated.push(id);
+            }
+            // By its ID no other node knows it.
+            return Ok(located.object.name);
+        }
         if !located.object.is_predefined() && !located.object.is_shared() {
             self.require(
                 &located.node.key,

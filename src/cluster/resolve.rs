@@ -170,7 +170,7 @@ pub fn meant<'a, E: Copy>(
 /// Nothing, or more than one thing, is called so.
 pub fn network(members: &Members, reference: &str) -> Result<Located<Network>, Error> {
     let not_found = || absent::missing(members, Kind::Network, reference);
-    let mut hits = networks(members, |n| n.id == reference);
+    let mut hits = networks(members, |n| n.id == reference || n.own_id() == reference);
     if hits.is_empty() {
         hits = networks(members, |n| n.name == reference);
         if let (true, Some((node, plain))) = (hits.is_empty(), qualified(members, reference)) {
@@ -188,7 +188,10 @@ pub fn network(members: &Members, reference: &str) -> Result<Located<Network>, E
     }
     // Nodes that answer first; the order of names among them.
     // A manager knows all of a network that reaches over nodes.
-    hits.sort_by_key(|(node, _)| (!node.health.is_healthy(), !node.is_manager()));
+    hits.sort_by_key(|(node, network)| {
+        let (lost, is_copy) = (!node.health.is_healthy(), network.copy.is_some());
+        (lost, is_copy, !node.is_manager())
+    });
     let Some((node, network)) = hits.first().copied() else {
         return Err(not_found());
     };

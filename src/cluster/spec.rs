@@ -30,6 +30,8 @@ pub struct Spec {
     whole_cpus: i64,
     /// What may not be as it was taken to be, for the user.
     pub doubts: Vec<String>,
+    /// The IDs of networks that its node is to have a copy of.
+    pub replicated: Vec<String>,
     /// The identity label's value.
     pub identity: String,
     /// The container as it stands in for itself until it is visible.
@@ -119,6 +121,7 @@ impl Spec {
                 Manners::Classic => host_config::cpu_shares(&host),
             },
             doubts: references.doubts,
+            replicated: references.replicated,
             identity,
             stand_in: Arc::new(stand_in),
         })

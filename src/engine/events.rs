@@ -128,9 +128,7 @@ pub async fn history(
     let (since, until) = by_clock(skew, since, until);
     let api = node.facts.api_max.min(super::probe::API_NEWEST);
     let mut events = past(engine.client(), api, skew, since, until, deadline).await?;
-    for event in &mut events {
-        decorate(event, node);
-    }
+    events.retain_mut(|event| decorate(event, node));
     Ok(events)
 }
 
@@ -255,9 +253,22 @@ pub(crate) fn parse(json: &Bytes) -> serde_json::Result<Event> {
     })
 }
 
-/// Says on the event which node it is of, by classic's attribute names.
-pub(crate) fn decorate(event: &mut Event, node: &Node) {
+/// Says on the event which node it is of, by classic's attribute names, and of a network's copy which network it is.
+/// Tells whether it is for clients: that a copy comes or goes is not.
+#[must_use]
+pub(crate) fn decorate(event: &mut Event, node: &Node) -> bool {
     event.node = Arc::clone(&node.key);
+    let copies = &node.network_copies;
+    if event.kind == "network"
+        && let Some(id) = copies.of(&event.actor)
+    {
+        if matches!(&*event.action, "create" | "destroy" | "remove") {
+            return false;
+        }
+        let told = std::str::from_utf8(&event.json).map(|text| copies.told(text).into_owned());
+        event.json = told.map_or_else(|_| event.json.clone(), Bytes::from);
+        event.actor = id.to_owned();
+    }
     let marks = [
         ("node.name", node.name.as_str()),
         ("node.id", &node.id()),
@@ -273,6 +284,7 @@ pub(crate) fn decorate(event: &mut Event, node: &Node) {
     }
     let own = marks.map(|(key, value)| (key.to_owned(), value));
     event.attributes.extend(own);
+    true
 }
 
 /// Adds attributes to the event's actor; everything else stays as it came.
@@ -328,7 +340,7 @@ mod tests {
             ip: "10.0.0.1".into(),
             ..Node::default()
         };
-        decorate(&mut event, &node);
+        assert!(decorate(&mut event, &node));
         assert_eq!(
             std::str::from_utf8(&event.json).unwrap(),
             r#"{"status":"start","new":1.0,"Type":"container","Action":"start","Actor":{"ID":"c1","Attributes":{"image":"x","node.name":"node0","node.id":"E|h:1","node.addr":"h:1","node.ip":"10.0.0.1"}},"timeNano":5}"#

@@ -73,8 +73,9 @@ impl Feed {
     /// Tells that a node that answered is no longer of the cluster.
     pub fn left(&self, node: &Node) {
         let mut event = events::of_engine("engine_disconnect");
-        events::decorate(&mut event, node);
-        self.tell(event, 0);
+        if events::decorate(&mut event, node) {
+            self.tell(event, 0);
+        }
     }
 
     /// Puts what was made up from `since` to `until` into what engines remember of that time, in the order of time by

@@ -316,16 +316,17 @@ impl Monitor {
         )?;
         let any = containers.is_some() || images.is_some() || networks.is_some();
         self.pending.changed |= any || volumes.is_some() || plugins.is_some();
+        // Before the containers on them, which are told by what these are copies of.
+        if let Some(networks) = networks {
+            self.inventory.set_networks(networks);
+            self.pending.networks = false;
+        }
         if let Some(details) = containers {
             self.take_in(&fetch, patience, ids, details).await?;
         }
         if let Some(images) = images {
             self.inventory.set_images(images);
             self.pending.images = false;
-        }
-        if let Some(networks) = networks {
-            self.inventory.set_networks(networks);
-            self.pending.networks = false;
         }
         if let Some(volumes) = volumes {
             self.inventory.set_volumes(volumes);
@@ -397,9 +398,9 @@ impl Monitor {
             self.client.rest();
         }
         drop(turn);
+        self.inventory.set_networks(networks);
         self.replace(containers)?;
         self.inventory.set_images(images);
-        self.inventory.set_networks(networks);
         self.inventory.set_volumes(volumes);
         self.inventory.set_plugins(plugins);
         self.inventory.read();
@@ -478,8 +479,9 @@ impl Monitor {
         let heard = stay.into_iter().filter(|order| !order.done.is_closed());
         self.pending.waiting = heard.collect();
         for mut event in self.account.told.drain(..) {
-            events::decorate(&mut event, &node);
-            self.feed.tell(event, node.facts.skew_nano());
+            if events::decorate(&mut event, &node) {
+                self.feed.tell(event, node.facts.skew_nano());
+            }
         }
     }
 }

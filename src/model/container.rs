@@ -8,6 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::devices::Demand;
+use super::network::Copies;
 use super::{Resources, clock};
 
 /// One container on one node.
@@ -58,6 +59,24 @@ impl Container {
             .iter()
             .find(|n| !n.contains('/'))
             .map_or("", String::as_str)
+    }
+
+    /// Tells whether it is on a network that is a copy, by what its engine told.
+    pub fn is_on_copy(&self, copies: &Copies) -> bool {
+        let mut networks = self.networks.iter();
+        networks.any(|network| copies.of(&network.id).is_some())
+    }
+
+    /// Puts it on the networks that its own are copies of.
+    #[must_use]
+    pub fn on_originals(mut self, copies: &Copies) -> Self {
+        for network in &mut self.networks {
+            if let Some(id) = copies.of(&network.id) {
+                id.clone_into(&mut network.id);
+            }
+        }
+        self.entry = self.entry.on_originals(copies);
+        self
     }
 
     /// Returns the identity that Flotilla gave it at its creation.
@@ -193,6 +212,19 @@ pub struct ListEntry {
 }
 
 impl ListEntry {
+    /// Returns the entry with the IDs of networks that clients know.
+    fn on_originals(&self, copies: &Copies) -> Self {
+        let told = |bytes: &Bytes| match std::str::from_utf8(bytes) {
+            Ok(text) => Bytes::from(copies.told(text).into_owned()),
+            // What is no text has no ID in it.
+            Err(_) => bytes.clone(),
+        };
+        Self {
+            head: told(&self.head),
+            tail: told(&self.tail),
+        }
+    }
+
     /// Appends the entry with `status` as its `Status` text.
     pub fn write(&self, status: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.head);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::load::Load;
+use super::network::Copies;
 use super::orders::Orders;
 use super::{
     Container, Containers, Image, Network, Plugin, Resources, SWARM_ID_LABEL, Stock, Volume, plugin,
@@ -49,6 +50,8 @@ pub struct Node {
     pub images: Arc<Vec<Image>>,
     /// Its networks.
     pub networks: Arc<Vec<Network>>,
+    /// Which of its networks are copies, and were.
+    pub network_copies: Arc<Copies>,
     /// Its volumes.
     pub volumes: Arc<Vec<Volume>>,
     /// Its managed plugins that are enabled; others are in its facts.

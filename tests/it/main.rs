@@ -54,6 +54,7 @@ mod races;
 mod reads_own_writes;
 mod registry_faults;
 mod replicas;
+mod replicated;
 mod restart;
 mod routes;
 mod schemas;

@@ -70,11 +70,13 @@ async fn with_sizes(members: &Members, rows: Vec<Row>, api: u16, manners: Manner
                 _ = engine.silent() => return None,
             };
             let entries: Vec<&RawValue> = serde_json::from_slice(&list).ok()?;
+            let copies = &engine.node().network_copies;
             let spliced = entries.into_iter().filter_map(|entry| {
                 let id = crate::model::raw::Object::parse(entry.get())
                     .ok()?
                     .decode::<String>("Id")?;
-                let entry = splice::splice(entry.get(), &node.name, &node.ip, manners);
+                let entry =
+                    splice::splice(&copies.told(entry.get()), &node.name, &node.ip, manners);
                 Some((id, entry.ok()?))
             });
             Some(spliced.collect::<Vec<_>>())
@@ -108,6 +110,7 @@ pub(in crate::api) async fn inspect(call: Call) -> Answer {
     })?;
     let path = owner::path_on_engine(&call, &found.object);
     let answer = call.forward(&found.engine, &path).await?;
-    let spliced = |text: &str| splice::inspect(text, &found.node).ok();
+    let copies = &found.engine.node().network_copies;
+    let spliced = |text: &str| splice::inspect(&copies.told(text), &found.node).ok();
     changed(&found.engine, answer, spliced).await
 }

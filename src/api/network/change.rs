@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::replicated;
 use crate::api::broadcast::Asked;
 use crate::api::call::{Answer, Call, object, text, whole};
 use crate::api::error::Error;
@@ -18,7 +19,7 @@ use crate::engine::backoff::Backoff;
 use crate::engine::{self, Engine, Refresh};
 use crate::model::plugin::Kind;
 use crate::model::raw::{Object, quote};
-use crate::model::{Container, Manners, Network, Node, TASK_LABEL};
+use crate::model::{Manners, Network, Node};
 use crate::net::body;
 
 /// How long engines may take to forget a network that reached over them.
@@ -51,12 +52,19 @@ pub(in crate::api) async fn create(mut call: Call) -> Answer {
     if named_node.is_none() && found.is_ok_and(|found| by_name(&found.object)) {
         return Err(taken());
     }
+    let replicated = replicated::ask(
+        &mut asked,
+        match call.api.settings.replicate_networks {
+            true => replicated::Unless::Forbidden,
+            false => replicated::Unless::Asked,
+        },
+    )?;
     let driver = driver(&mut asked, call.api.cluster.manners());
     let scope: String = asked.decode("Scope").unwrap_or_default();
     let manages = members.healthy().any(|(n, _)| n.is_manager());
     let (_, engine) = match named_node {
         Some(node) => home::engine(&members, &node)?,
-        None if reaches(&driver, &scope) && manages => {
+        None if reaches(&driver, &scope) && manages && !replicated => {
             asked.set_folded("Driver", quote("overlay"));
             if asked.decode::<bool>("Ingress") != Some(true) {
                 // Plain containers may use no other.
@@ -123,10 +131,15 @@ pub(in crate::api) async fn connect(mut call: Call) -> Answer {
         found => found?.ready()?,
     };
     asked.set_folded("Container", quote(&found.object.id));
-    let network = on_node(&members, &call.id, &found.node)?;
     let verb = call.path.rsplit('/').next().unwrap_or_default().to_owned();
     call.set_body(asked.to_json());
     let cluster = call.api.cluster.clone();
+    let network = match resolve::network(&members, &call.id) {
+        Ok(network) if network.object.is_replicated() && verb == "connect" => {
+            replicated::bring(&cluster, &found.engine, &network.object).await?
+        }
+        _ => on_node(&members, &call.id, &found.node)?,
+    };
     let path = format!("/networks/{network}/{verb}");
     let answer = call.forward(&found.engine, &path).await?;
     if answer.status().is_success() {
@@ -144,10 +157,14 @@ async fn disconnect_lost(call: Call, text: String) -> Answer {
     let members = call.members();
     let network = resolve::network(&members, &call.id)?;
     let mut asked = Asked::from(&call);
-    asked.path = format!("/networks/{}/disconnect", network.object.id);
-    let has = |node: &Node| node.networks.iter().any(|n| n.id == network.object.id);
+    let own = |node: &Node| {
+        let mut networks = node.networks.iter();
+        let own = networks.find(|n| n.id == network.object.id)?;
+        Some(own.own_id().to_owned())
+    };
     let mut last = None;
-    for (_, engine) in members.healthy().filter(|(n, _)| has(n)) {
+    for (own, engine) in members.healthy().filter_map(|(n, e)| Some((own(n)?, e))) {
+        asked.path = format!("/networks/{own}/disconnect");
         let said = asked.one(engine, "", body::full(text.clone())).await?;
         if said.0.is_success() {
             call.api.cluster.refresh(engine, Refresh::Networks).await;
@@ -161,13 +178,20 @@ async fn disconnect_lost(call: Call, text: String) -> Answer {
 
 /// Returns what `node` calls a network that one of its containers joins.
 fn on_node(members: &cluster::Members, reference: &str, node: &Arc<Node>) -> Result<String, Error> {
-    let own = |name: &str| node.networks.iter().any(|n| n.name == name || n.id == name);
-    if own(reference) {
-        return Ok(reference.to_owned());
+    let mut own = node.networks.iter();
+    if let Some(own) = own.find(|n| n.name == reference || n.id == reference) {
+        return Ok(match own.name == reference {
+            true => reference.to_owned(),
+            false => own.own_id().to_owned(),
+        });
     }
     let network = resolve::network(members, reference)?;
     if network.node.key == node.key || network.object.is_shared() {
-        return Ok(network.object.id);
+        return Ok(network.object.own_id().to_owned());
+    }
+    if network.object.is_replicated() {
+        // Nothing can be on it here, says the engine.
+        return Ok(network.object.name);
     }
     Err(Error::Conflict(format!(
         "network {} is on {} and the container is on {}: a {} network does not reach from node to node",
@@ -175,36 +199,29 @@ fn on_node(members: &cluster::Members, reference: &str, node: &Arc<Node>) -> Res
     )))
 }
 
-/// Removes a network from its home node; one that reaches over nodes only when none of them uses it.
+/// Removes a network from its home node; one that reaches over nodes, or is on several, only when none of them uses it.
 pub(in crate::api) async fn remove(call: Call) -> Answer {
     let found = resolve::network(&call.members(), &call.id)?;
     let object = format!("network {}", found.object.name);
     let found = found.reachable(&object, "")?;
-    if is_used(&call.api.cluster.members(), &found.object) {
+    if replicated::is_used(&call.api.cluster.members(), &found.object) {
         let (name, id) = (&found.object.name, &found.object.id);
         return Err(Error::Forbidden(format!(
             "error while removing network: network {name} id {id} has active endpoints"
         )));
     }
     let cluster = call.api.cluster.clone();
+    if found.object.is_replicated() {
+        let asked = Asked::from(&call);
+        let said = replicated::remove(&asked, &cluster.members(), &found.object).await?;
+        return Ok(whole(said.0, said.1, said.2));
+    }
     let path = format!("/networks/{}", found.object.id);
     let answer = call.forward(&found.engine, &path).await?;
     if answer.status().is_success() {
         gone(&cluster, &found.engine, &found.object).await;
     }
     Ok(answer)
-}
-
-/// Tells whether a container of any node is active on a network that reaches over nodes; of others the engine knows.
-fn is_used(members: &cluster::Members, network: &Network) -> bool {
-    let uses = |c: &Arc<Container>| {
-        let mut networks = c.networks.iter();
-        // Managers judge tasks themselves: one whose service is gone is ending, and no use any more.
-        let is_task = c.labels.contains_key(TASK_LABEL);
-        !is_task && c.state.is_running() && networks.any(|n| n.id == network.id)
-    };
-    let mut nodes = members.view.nodes().iter();
-    network.is_shared() && nodes.any(|n| n.containers.iter().any(uses))
 }
 
 /// Waits until lists no longer show a network that was removed: on its engine, or on all when it was on all, where the

@@ -1,6 +1,6 @@
 //! `GET /networks`: the networks of all nodes.
 //!
-//! A network that reaches over nodes is one row, and so is each that every engine brings by itself; a local one is a row
+//! A network that reaches over nodes or is replicated is one row, and so is each that every engine brings by itself; a local one is a row
 //! each, and when several nodes have one of that name, the first bears it plainly and the others are `node/name`. In
 //! classic all that are local are `node/name`, predefined ones too.
 
@@ -31,7 +31,7 @@ pub struct Row {
 /// What makes networks of several nodes one.
 #[derive(Debug, PartialEq, Eq, Hash)]
 enum Key<'n> {
-    /// The ID of one that reaches over nodes.
+    /// The ID of one that reaches over nodes, or is replicated.
     Shared(&'n str),
     /// The name of one that every engine has.
     Predefined(&'n str),
@@ -125,7 +125,7 @@ fn all(nodes: &[Arc<Node>]) -> impl Iterator<Item = (usize, usize, &Network)> {
 
 /// Returns what makes a network one with those of other nodes.
 fn key(n: usize, at: usize, network: &Network) -> Key<'_> {
-    if network.is_shared() {
+    if network.is_one() {
         Key::Shared(&network.id)
     } else if network.is_predefined() {
         Key::Predefined(&network.name)

@@ -3,3 +3,4 @@
 pub(super) mod change;
 pub mod list;
 pub(super) mod read;
+pub(super) mod replicated;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use http::StatusCode;
 use serde_json::Value;
@@ -11,9 +12,11 @@ use crate::api::broadcast::Asked;
 use crate::api::call::{Answer, Call, chunked, whole};
 use crate::api::warning;
 use crate::cluster::error::Kind;
+use crate::cluster::resolve::Located;
 use crate::cluster::{self, Members, resolve};
 use crate::engine;
-use crate::model::Node;
+use crate::model::network::REPLICA_LABEL;
+use crate::model::{Network, Node};
 use crate::net::body;
 
 /// Lists networks of all nodes.
@@ -39,29 +42,42 @@ pub(in crate::api) async fn inspect(call: Call) -> Answer {
     }
     let object = format!("network {}", found.object.name);
     let found = found.reachable(&object, "")?;
-    let path = format!("/networks/{}", found.object.id);
-    if !found.object.is_shared() {
+    let path = format!("/networks/{}", found.object.own_id());
+    if !found.object.is_one() {
         return call.forward(&found.engine, &path).await;
     }
+    of_all_nodes(call, found).await
+}
+
+/// Asks all nodes that have a network for it, and makes one answer of theirs.
+async fn of_all_nodes(call: Call, found: Located<Network>) -> Answer {
+    let path = format!("/networks/{}", found.object.own_id());
     let members = call.members();
     let mut asked = Asked::from(call);
     asked.path = path;
+    let of = |node: &Node| {
+        let mut asked = asked.clone();
+        let mut networks = node.networks.iter();
+        let own = networks.find(|one| one.id == found.object.id);
+        asked.path = format!("/networks/{}", own.map_or("", |own| own.own_id()));
+        asked
+    };
     let holds = |n: &Node| n.networks.iter().any(|one| one.id == found.object.id);
     let nodes = members.view.nodes().iter();
     let others: Vec<_> = nodes
         .filter(|n| n.key != found.node.key && holds(n))
         .collect();
-    let asked = &asked;
     let query = asked.query.as_str();
     let reachable = others.iter().filter(|n| n.health.is_healthy());
     let reachable = reachable.filter_map(|n| Some((*n, members.engine(&n.key)?)));
-    let answers =
-        reachable.map(async |(node, engine)| (node, asked.one(engine, query, body::empty()).await));
+    let answers = reachable
+        .map(async |(node, engine)| (node, of(node).one(engine, query, body::empty()).await));
     let (first, answers) = tokio::join!(
         asked.one(&found.engine, query, body::empty()),
         join_all(answers)
     );
     let (status, headers, text) = first?;
+    let text = as_original(&text, &found.node);
     let network = serde_json::from_slice::<Value>(&text);
     let Some(mut network) = network.ok().filter(|_| status.is_success()) else {
         return Ok(whole(status, headers, text));
@@ -84,9 +100,18 @@ pub(in crate::api) async fn inspect(call: Call) -> Answer {
         }
     }
     idle(&mut network);
+    if let Some(labels) = network["Labels"].as_object_mut() {
+        labels.remove(REPLICA_LABEL);
+    }
     let mut answer = whole(status, headers, format!("{network}\n").into());
     warning::warn(&mut answer, &failures);
     Ok(answer)
+}
+
+/// Returns what an engine tells of a copy with the ID of the network that it is a copy of.
+fn as_original(text: &Bytes, node: &Node) -> Bytes {
+    let told = std::str::from_utf8(text).map(|text| node.network_copies.told(text).into_owned());
+    told.map_or_else(|_| text.clone(), Bytes::from)
 }
 
 /// Says of each node that does not answer what is missing because of it.
@@ -125,7 +150,7 @@ fn is_on_many(members: &Members, name: &str) -> bool {
     let own = |n: &&Arc<Node>| {
         n.networks
             .iter()
-            .any(|one| one.name == name && !one.is_shared())
+            .any(|one| one.name == name && !one.is_one())
     };
     nodes.filter(own).count() > 1
 }

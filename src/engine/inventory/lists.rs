@@ -10,7 +10,9 @@ use serde_json::value::RawValue;
 
 use super::copies::Copies;
 use crate::model::image::familiar;
+use crate::model::network::REPLICA_LABEL;
 use crate::model::plugin::{Kind, Plugin};
+use crate::model::raw::{Object, quote};
 use crate::model::{Image, Network, Volume};
 
 /// Reads an image list; what `all` has and `shown` has not is intermediate.
@@ -106,16 +108,34 @@ pub(crate) fn networks(list: &Bytes) -> serde_json::Result<Vec<Network>> {
     raw.into_iter()
         .map(|entry| {
             let network: Listed = serde_json::from_str(entry.get())?;
+            let mut labels = network.labels.unwrap_or_default();
+            let of = labels.remove(REPLICA_LABEL).filter(|id| !id.is_empty());
+            let shown = match &of {
+                Some(id) => as_original(entry.get(), id)?.into(),
+                None => Bytes::copy_from_slice(entry.get().as_bytes()),
+            };
             Ok(Network {
-                id: network.id,
+                copy: of.is_some().then(|| network.id.clone()),
+                id: of.unwrap_or(network.id),
                 name: network.name,
                 scope: network.scope,
                 driver: network.driver,
-                labels: network.labels.unwrap_or_default(),
-                entry: Bytes::copy_from_slice(entry.get().as_bytes()),
+                labels,
+                entry: shown,
             })
         })
         .collect()
+}
+
+/// Returns what an engine tells of a copy as if it were the network itself.
+fn as_original(text: &str, id: &str) -> serde_json::Result<String> {
+    let mut network = Object::parse(text)?;
+    network.set("Id", quote(id));
+    let mut labels = network.object("Labels")?;
+    labels.remove_folded(REPLICA_LABEL);
+    let labels = labels.to_json();
+    network.set("Labels", labels);
+    Ok(network.to_json())
 }
 
 /// Reads a volume list.

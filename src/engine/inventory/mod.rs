@@ -25,7 +25,9 @@ use crate::model::image::{familiar, with_tag};
 use crate::model::load::Load;
 use crate::model::node::{Facts, Trouble, engine_labels};
 use crate::model::orders::Orders;
-use crate::model::{Containers, Image, Manners, Network, Node, Plugin, Resources, Stock, Volume};
+use crate::model::{
+    Container, Containers, Image, Manners, Network, Node, Plugin, Resources, Stock, Volume, network,
+};
 
 /// Everything known of one engine, owned by its monitor.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub(crate) struct Inventory {
     containers: Containers,
     images: Arc<Vec<Image>>,
     networks: Arc<Vec<Network>>,
+    /// Which of them are copies.
+    network_copies: Arc<network::Copies>,
     volumes: Arc<Vec<Volume>>,
     plugins: Arc<Vec<Plugin>>,
     orders: Orders,
@@ -68,6 +72,7 @@ impl Inventory {
             containers: Containers::default(),
             images: Arc::default(),
             networks: Arc::default(),
+            network_copies: Arc::default(),
             volumes: Arc::default(),
             plugins: Arc::default(),
             orders: Orders::default(),
@@ -101,7 +106,8 @@ impl Inventory {
         let staying = self.containers.iter().filter(|c| stay(&c.id)).cloned();
         let mut all: Vec<_> = staying.collect();
         for one in found {
-            all.push(Arc::new(container::container(one, &self.host())?));
+            let container = container::container(one, &self.host())?;
+            all.push(Arc::new(self.on_originals(container)));
         }
         self.containers = all.into_iter().collect();
         Ok(())
@@ -118,7 +124,7 @@ impl Inventory {
         let before: HashSet<String> = removed.flat_map(|old| old.links.clone()).collect();
         let mut after = HashSet::new();
         for one in found {
-            let container = container::container(one, &self.host())?;
+            let container = self.on_originals(container::container(one, &self.host())?);
             after.extend(container.links.iter().cloned());
             self.containers.insert(Arc::new(container));
         }
@@ -178,9 +184,26 @@ impl Inventory {
         self.retagged.insert(with_tag(familiar(tag)));
     }
 
-    /// Replaces all networks.
+    /// Replaces all networks. Containers on copies are told to be on what those are copies of.
     pub(crate) fn set_networks(&mut self, networks: Vec<Network>) {
+        if Arc::make_mut(&mut self.network_copies).note(&networks) {
+            let on_copy = |c: &&Arc<Container>| c.is_on_copy(&self.network_copies);
+            let users: Vec<_> = self.containers.iter().filter(on_copy).cloned().collect();
+            for user in users {
+                let container = self.on_originals((*user).clone());
+                self.containers.remove(&user.id);
+                self.containers.insert(Arc::new(container));
+            }
+        }
         self.networks = Arc::new(networks);
+    }
+
+    /// Puts a container on the networks that its own are copies of.
+    fn on_originals(&self, container: Container) -> Container {
+        match container.is_on_copy(&self.network_copies) {
+            true => container.on_originals(&self.network_copies),
+            false => container,
+        }
     }
 
     /// Replaces all volumes.
@@ -270,6 +293,7 @@ impl Inventory {
             containers: self.containers.clone(),
             images: Arc::clone(&self.images),
             networks: Arc::clone(&self.networks),
+            network_copies: Arc::clone(&self.network_copies),
             volumes: Arc::clone(&self.volumes),
             plugins: Arc::clone(&self.plugins),
             revision: self.revision,
