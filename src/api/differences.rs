@@ -64,14 +64,6 @@ const CHOICE: &str = "
   labels and build arguments places as the header does.
 ";
 
-/// What could be given, and is not.
-const NOT_BUILT: &str = "
-## Not built
-
-- `docker swarm init --force-new-cluster` is refused while a node is in swarm mode, as without the flag. It is for a
-  cluster whose managers are lost: give it to one of them directly.
-";
-
 /// What is said of objects while some nodes do not answer.
 const AWAY: &str = "
 ## While a node does not answer
@@ -111,7 +103,6 @@ pub fn differences() -> String {
     page.push_str(REPLICATED);
     page.push_str(AWAY);
     page.push_str(BY_NATURE);
-    page.push_str(NOT_BUILT);
     page
 }
 

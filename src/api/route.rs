@@ -178,7 +178,7 @@ pub(super) const ROUTES: &[Route] = &[
     row!("DELETE" "/plugins/{}" 25 Broadcast plugin::change, "on all nodes that have it; a Warning header names those that did not answer"),
     // Swarm mode
     row!("GET" "/swarm" 24 Swarm managed),
-    row!("POST" "/swarm/init" 24 Swarm swarm::init, "the first engine makes a cluster that all others join; each is found at its own address"),
+    row!("POST" "/swarm/init" 24 Swarm swarm::init, "the first engine makes a cluster that all others join; each is found at its own address; with --force-new-cluster one manager goes on alone: that of --advertise-addr or of the header, or else the only one that is left"),
     row!("POST" "/swarm/join" 24 Swarm swarm::join, "all engines that are in no cluster join it"),
     row!("POST" "/swarm/leave" 24 Swarm swarm::leave, "all engines leave"),
     row!("POST" "/swarm/update" 24 Swarm swarm::change, "to a manager engine; 503 where there is none, as from an engine"),

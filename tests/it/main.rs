@@ -38,6 +38,7 @@ mod lab;
 mod layering;
 mod left_out;
 mod listeners;
+mod lost_managers;
 mod machines;
 mod newcomers;
 mod newer;

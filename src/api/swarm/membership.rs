@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::api::call::{Answer, Call, json as answer, no_content};
 use crate::api::error::Error;
-use crate::api::swarm::{entry, manager};
+use crate::api::swarm::{alone, entry, manager};
 use crate::cluster::{self, Cluster, Members};
 use crate::engine::{self, Engine, Refresh};
 use crate::model::Node;
@@ -36,6 +36,9 @@ pub(in crate::api) async fn init(mut call: Call) -> Answer {
     if nodes.is_empty() {
         return Err(cluster::Error::NoHealthyNode.into());
     }
+    if alone::is_meant(&asked, &members) {
+        return alone::go_on(call, asked).await;
+    }
     if let Some((node, _)) = nodes.iter().find(|(n, _)| n.is_in_swarm()) {
         return Err(Error::NoSwarmTwice(node.name.clone()));
     }
@@ -47,10 +50,9 @@ pub(in crate::api) async fn init(mut call: Call) -> Answer {
     listen(&mut body, &first);
     let made = post(&engine, "/swarm/init", &body).await;
     let id = made.map_err(refused)?;
-    let managers = if others.len() + 1 < MANAGERS {
-        1
-    } else {
-        MANAGERS
+    let managers = match others.len() + 1 < MANAGERS {
+        true => 1,
+        false => MANAGERS,
     };
     let tokens = tokens(&engine, &first).await?;
     let remote = format!("{}:{}", first.ip, port(&body["ListenAddr"]));
@@ -145,7 +147,7 @@ pub(in crate::api) async fn join(mut call: Call) -> Answer {
 }
 
 /// Makes the error of an engine's refusal: what is wrong in the request is so on every engine, and said in its words.
-fn refused(error: engine::Error) -> Error {
+pub(super) fn refused(error: engine::Error) -> Error {
     match error {
         engine::Error::Status {
             status: StatusCode::BAD_REQUEST,
@@ -306,7 +308,7 @@ async fn read(call: &mut Call, kind: &str) -> Result<Value, Error> {
 }
 
 /// Says on which address this engine listens and is found: its own, since each has another.
-fn listen(body: &mut Value, node: &Node) {
+pub(super) fn listen(body: &mut Value, node: &Node) {
     if body["ListenAddr"].as_str().unwrap_or_default().is_empty() {
         body["ListenAddr"] = format!("0.0.0.0:{PORT}").into();
     }
@@ -317,7 +319,11 @@ fn listen(body: &mut Value, node: &Node) {
 }
 
 /// Makes a call of our own.
-async fn post(engine: &Engine, path: &str, body: &Value) -> Result<bytes::Bytes, engine::Error> {
+pub(super) async fn post(
+    engine: &Engine,
+    path: &str,
+    body: &Value,
+) -> Result<bytes::Bytes, engine::Error> {
     let api = engine.node().facts.api_max;
     let path = format!("/v1.{api}{path}");
     let body = (!body.is_null()).then(|| body.to_string().into());
@@ -327,12 +333,12 @@ async fn post(engine: &Engine, path: &str, body: &Value) -> Result<bytes::Bytes,
 }
 
 /// Tells whether an engine takes part in a cluster: one that has only just joined is in it, and pending.
-fn is_active(node: &Node) -> bool {
+pub(super) fn is_active(node: &Node) -> bool {
     node.facts.info["Swarm"]["LocalNodeState"] == "active"
 }
 
 /// Waits until the view shows what has become of an engine, and the networks that come and go with that.
-async fn shown(cluster: &Cluster, engine: &Engine, has_come: impl Fn(&Node) -> bool) {
+pub(super) async fn shown(cluster: &Cluster, engine: &Engine, has_come: impl Fn(&Node) -> bool) {
     engine.suspect();
     let mut node = engine.subscribe();
     let is = node.wait_for(|n| has_come(n));

@@ -1,5 +1,6 @@
 //! Swarm mode of the engines: services, secrets and the like go to a manager engine, where there is one.
 
+mod alone;
 pub(in crate::api) mod entry;
 mod managers;
 mod membership;
