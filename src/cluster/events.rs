@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use tokio::sync::broadcast;
 
 use super::Cluster;
+use super::once::Once;
 use crate::engine;
 use crate::model::event::Event;
 
@@ -21,6 +22,7 @@ pub struct Reader {
     /// What history ended with, so that the live stream does not repeat it.
     told: HashSet<(Arc<str>, i64, String, String)>,
     live: broadcast::Receiver<Arc<Event>>,
+    once: Once,
 }
 
 impl Reader {
@@ -30,6 +32,7 @@ impl Reader {
             history: Vec::new().into_iter(),
             told: HashSet::new(),
             live: cluster.feed().subscribe(),
+            once: Once::default(),
         }
     }
 
@@ -63,12 +66,12 @@ impl Reader {
 
     /// Returns the next event; `None` when the reader was too slow for the live stream.
     pub async fn next(&mut self) -> Option<Arc<Event>> {
-        if let Some(event) = self.history.next() {
+        if let Some(event) = self.next_past() {
             return Some(event);
         }
         loop {
             let event = self.live.recv().await.ok()?;
-            if !self.told.remove(&key(&event)) {
+            if !self.told.remove(&key(&event)) && self.once.is_first(&event) {
                 return Some(event);
             }
         }
@@ -76,7 +79,7 @@ impl Reader {
 
     /// Returns what is left of history, without waiting.
     pub fn next_past(&mut self) -> Option<Arc<Event>> {
-        self.history.next()
+        self.history.find(|event| self.once.is_first(event))
     }
 }
 

@@ -23,6 +23,7 @@ pub mod flight;
 pub mod members;
 mod names;
 mod naming;
+mod once;
 mod outlook;
 mod pods;
 pub mod queue;

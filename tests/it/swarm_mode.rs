@@ -1,11 +1,13 @@
 //! Engines in swarm mode: `docker node` and what goes to managers work as on a manager.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::BufRead;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::caller::Caller;
+use crate::support::caller::{Caller, encoded};
 use crate::support::clients::needs;
 use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Lab, Spec, eventually, output};
@@ -298,6 +300,52 @@ services:
 secrets: {word: {file: ./word}}
 configs: {word: {file: ./word}}
 ";
+
+#[test]
+fn what_three_managers_tell_is_told_once() {
+    let cluster = Cluster::joined();
+    let filters = encoded(&json!({"type": ["config", "secret"]}));
+    let began = jiff::Timestamp::now().as_second();
+    let live = cluster.caller.open(&format!("/events?filters={filters}"));
+    let make = |kind: &str, name: &str| {
+        let body = json!({"Name": name, "Data": "eA==", "Labels": {}});
+        let path = format!("/{kind}/create");
+        cluster.caller.post_json(&path, &body).expect(201);
+    };
+    for number in 0..5 {
+        let name = format!("c{number}");
+        make("configs", &name);
+        let path = format!("/configs/{name}");
+        cluster.caller.delete(&path).expect(204);
+    }
+    make("secrets", "last");
+    let count = |lines: &mut dyn Iterator<Item = String>| {
+        let mut told = BTreeMap::new();
+        for line in lines {
+            let event: Value = serde_json::from_str(&line).unwrap();
+            if event["Type"] == "secret" {
+                break;
+            }
+            let name = &event["Actor"]["Attributes"]["name"];
+            *told
+                .entry(format!("{} {name}", event["Action"]))
+                .or_insert(0) += 1;
+        }
+        told
+    };
+    let lines = live.lines().map_while(Result::ok);
+    let told = count(&mut lines.filter(|line| line.starts_with('{')));
+    assert_eq!(
+        told.values().copied().collect::<Vec<_>>(),
+        [1; 10],
+        "{told:?}"
+    );
+    let until = jiff::Timestamp::now().as_second() + 1;
+    let path = format!("/events?since={began}&until={until}&filters={filters}");
+    let past = cluster.caller.get(&path).expect(200).body;
+    let again = count(&mut past.lines().map(str::to_owned));
+    assert_eq!(again, told);
+}
 
 #[test]
 fn a_stack_brings_its_secrets_and_configs() {
