@@ -20,8 +20,10 @@ pub struct Config {
     pub discovery_url: String,
     /// How members are found.
     pub discovery: discovery::Options,
-    /// How engines that are admitted are ranked: `spread`, `binpack` or `random`.
+    /// How engines that are admitted are ranked.
     pub strategy: String,
+    /// Plug-ins beside those of the strategy that are loaded, so that it can be switched to them.
+    pub plug_ins: Vec<String>,
     /// Which filters run, in this order; `None` means all in their usual order.
     pub filters: Option<Vec<String>>,
     /// How long an engine may take to answer when it is looked at.

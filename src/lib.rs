@@ -13,6 +13,7 @@
 //! | 4 | [`proxy`] | the bytes of one request on their way through |
 //! | 3 | [`engine`] | one daemon: how to talk to it, and the task that keeps our picture of it true |
 //! | 3 | [`discovery`] | who exists |
+//! | 3 | [`advisor`] | plug-ins that choose among given nodes |
 //! | 2 | [`scheduler`] | where a container goes: pure functions |
 //! | 2 | [`net`], [`telemetry`] | addresses, TLS, sockets, bodies; logs |
 //! | 1 | [`model`] | what is true: plain immutable values |
@@ -29,6 +30,7 @@
 //! node again, and sent to the engine outside of it. What was decided is kept for a while ([`cluster::decisions`]), with
 //! the view it was decided on, and explained when somebody asks.
 
+pub mod advisor;
 pub mod api;
 pub mod cli;
 pub mod cluster;
@@ -72,6 +74,9 @@ pub enum RunError {
     /// The discovery cannot be used.
     #[error(transparent)]
     Discovery(#[from] discovery::Error),
+    /// A plug-in cannot be used.
+    #[error(transparent)]
+    PlugIn(#[from] advisor::LoadError),
     /// Signals cannot be waited for.
     #[error("cannot wait for signals: {0}")]
     Signals(#[from] std::io::Error),
@@ -84,6 +89,16 @@ pub enum RunError {
 pub async fn run(config: Config) -> Result<(), RunError> {
     let (strategy, filters) = (&config.strategy, config.filters.as_deref());
     let scheduler = scheduler::Scheduler::new(strategy, filters, config.manners)?;
+    run_with(config, scheduler).await
+}
+
+/// Serves with rules of one's own: with a strategy in Rust, for example.
+///
+/// # Errors
+/// The proxy cannot start.
+pub async fn run_with(config: Config, scheduler: scheduler::Scheduler) -> Result<(), RunError> {
+    let named = config.plug_ins.iter().map(String::as_str);
+    let advisors = advisor::Advisors::load(scheduler.plug_ins().into_iter().chain(named))?;
     let mut listeners = Vec::new();
     for addr in &config.listeners {
         let listener = net::listen::Listener::bind(addr, config.server_tls.clone()).await?;
@@ -119,7 +134,10 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let stop = CancellationToken::new();
     let queue = cluster::Queue::new(config.queue_timeout, stop.clone());
     let cluster = cluster::Cluster::new(members, scheduler, feed, decisions);
-    let cluster = cluster.measuring(measure).with_queue(queue);
+    let cluster = cluster
+        .measuring(measure)
+        .advised(advisors)
+        .with_queue(queue);
     let api = api::Api::new(cluster, settings(&config));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

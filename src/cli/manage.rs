@@ -93,9 +93,14 @@ pub(super) struct Listen {
 #[command(next_help_heading = "Placement")]
 pub(super) struct Placement {
     /// spread, binpack, random, locality (who has the image), least-loaded (by measured use); spread:running and binpack:running do not count containers
-    /// that have ended; mixes: spread*2+locality
+    /// that have ended; plug-ins: script:PATH, wasm:PATH,
+    /// http://HOST:PORT/PATH; mixes: spread*2+locality
     #[arg(long, default_value = "spread", value_name = "NAME")]
     pub(super) strategy: String,
+    /// Plug-in to load as well, so that flotilla strategy can switch to it: script:PATH, wasm:PATH or http://HOST:PORT/PATH;
+    /// repeatable
+    #[arg(long, value_name = "PLUGIN")]
+    pub(super) strategy_plugin: Vec<String>,
     /// Filter that engines must pass, in the order given: health, port, containerslots, limit, dependency, affinity,
     /// constraint, whitelist, spread; repeatable [default: all, in this order]
     #[arg(long = "filter", short = 'f', value_name = "NAME")]

@@ -33,6 +33,22 @@ impl Placement {
         Ok(strategy.name().to_owned())
     }
 
+    /// Returns the plug-ins that are to be loaded beside those of the strategy.
+    pub(super) fn plug_ins(&self) -> Result<Vec<String>, Error> {
+        let mut all = Vec::new();
+        for given in &self.strategy_plugin {
+            let strategy = strategy::parse(given, Manners::Engine)?;
+            let names = strategy.plug_ins();
+            if names.is_empty() {
+                return Err(Error::Named(format!(
+                    "--strategy-plugin should be script:PATH, wasm:PATH or http://HOST:PORT/PATH, \"{given}\" is not"
+                )));
+            }
+            all.extend(names.into_iter().map(str::to_owned));
+        }
+        Ok(all)
+    }
+
     /// Returns the filters in the order given.
     pub(super) fn filters(&self) -> Result<Option<Vec<String>>, Error> {
         if let Some(unknown) = self.filters.iter().find(|f| !FILTERS.contains(&f.as_str())) {

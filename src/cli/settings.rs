@@ -39,6 +39,7 @@ pub(super) fn config(global: &Global, manage: &Manage) -> Result<Config, Error> 
             options: manage.discovery.options()?,
         },
         strategy: manage.placement.strategy()?,
+        plug_ins: manage.placement.plug_ins()?,
         filters: manage.placement.filters()?,
         probe_deadline: positive("--engine-timeout", &manage.engines.engine_timeout)?,
         failure_retry: manage.engines.failures()?,

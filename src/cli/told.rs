@@ -43,6 +43,10 @@ pub(super) fn decision(decision: &Value, now: Timestamp) -> String {
     let asked = asked(&decision["Request"]);
     // Writing to a string does not fail.
     let _ = writeln!(out, "strategy {strategy}{asked}");
+    for failure in array(&decision["PlugInFailures"]) {
+        let (name, why) = (text(&failure["PlugIn"]), text(&failure["Error"]));
+        let _ = writeln!(out, "plug-in {name} {why}; spread decided in its place");
+    }
     if decision["Complete"] == false {
         out.push_str("the picture of the cluster it was made on is not kept any more\n");
     }

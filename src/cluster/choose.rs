@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::advise::advise;
 use super::create::{Answer, BEST_ROUNDS, Create, ROUNDS};
 use super::decision::{Decision, Id, Outcome, Step, Taken, cut};
 use super::decisions::Found;
@@ -16,6 +17,7 @@ use super::spec::Spec;
 use super::supply::{Supply, Wanted};
 use super::{Cluster, Error, reservation};
 use crate::model::{ClusterView, Node, Picture};
+use crate::scheduler::advice::Advice;
 use crate::scheduler::{Refusal, Refused, Request, Scheduler};
 
 /// The largest body of a create whose decision is kept, in bytes.
@@ -37,7 +39,9 @@ pub(super) struct Trace {
     look: Option<Look>,
     node: Option<Arc<Node>>,
     /// The nodes, by key, that turned out not to do it.
-    passed_over: Vec<Arc<str>>,
+    pub(super) passed_over: Vec<Arc<str>>,
+    /// What plug-ins said last.
+    pub(super) advice: Arc<Advice>,
     steps: Vec<Step>,
     more_steps: usize,
     /// Its place in the queue, once it has one.
@@ -65,6 +69,7 @@ impl Trace {
             look: None,
             node: None,
             passed_over: Vec::new(),
+            advice: Arc::default(),
             steps: Vec::new(),
             more_steps: 0,
             ticket: None,
@@ -202,7 +207,10 @@ struct Asked {
 fn rank(cluster: &Cluster, create: &Create, trace: &mut Trace) -> Result<Ranked, Error> {
     let reserved = cluster.reservations();
     let seen = reserved.seen(cluster);
-    let request = reserved.homed(&seen.members, &create.spec.request);
+    let mut request = reserved.homed(&seen.members, &create.spec.request);
+    if !trace.advice.0.is_empty() {
+        Arc::make_mut(&mut request).advice = Arc::clone(&trace.advice);
+    }
     if let Some(name) = &request.name {
         // Said before any complaint about room, as an engine does.
         reserved.check_name(cluster, name)?;
@@ -392,8 +400,9 @@ pub fn hold(cluster: &Cluster, create: &Create) -> Result<(Arc<Node>, Reservatio
 ///
 /// # Errors
 /// The name is taken, or decisions are not kept.
-pub fn explain(cluster: &Cluster, create: &Create) -> Result<Arc<Decision>, Error> {
+pub async fn explain(cluster: &Cluster, create: &Create) -> Result<Arc<Decision>, Error> {
     let mut trace = Trace::new(cluster, &create.spec);
+    Box::pin(advise(cluster, create, &mut trace)).await;
     let ranked = rank(cluster, create, &mut trace);
     let outcome = match ranked {
         Ok(ranked) => {

@@ -183,7 +183,7 @@ fn unkept(create: &Create) -> Option<&'static str> {
     Some(why)
 }
 
-/// Says which soft wishes the node of a container does not meet; classic said nothing.
+/// Says which soft wishes the node of a container does not meet, and which plug-ins failed; classic said nothing.
 fn unmet(cluster: &Cluster, node: &Node, trace: &Trace) -> Vec<String> {
     let asked = trace.request().filter(|_| !cluster.manners().is_classic());
     let wishes = asked.map(|request| explain::wishes(request, node));
@@ -195,7 +195,11 @@ fn unmet(cluster: &Cluster, node: &Node, trace: &Trace) -> Vec<String> {
         let (wish, node) = (wish.text, &node.name);
         format!("soft wish {wish} is not met by {node}{hint}")
     });
-    told.collect()
+    let failures = asked.iter().flat_map(|request| request.advice.failures());
+    let failed = failures.map(|(plug_in, why)| {
+        format!("plug-in {plug_in} {why}; spread decided in its place{hint}")
+    });
+    told.chain(failed).collect()
 }
 
 /// Adds what went wrong on the way, and wishes that are not met, to the `Warnings` of a create that worked in the end.

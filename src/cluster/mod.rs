@@ -4,6 +4,7 @@
 //! and owners of execs are behind short private locks that no await crosses.
 
 pub mod absent;
+mod advise;
 pub mod alike;
 mod bring;
 pub mod builds;
@@ -49,6 +50,7 @@ pub use error::Error;
 pub use members::Members;
 pub use queue::Queue;
 
+use crate::advisor::Advisors;
 use crate::engine::{Engine, Feed, Refresh};
 use crate::model::Manners;
 use crate::scheduler::{self, Scheduler};
@@ -73,6 +75,7 @@ pub struct Cluster {
     decisions: Decisions,
     queue: Queue,
     feed: Feed,
+    advisors: Arc<Advisors>,
     /// Whether engines are to measure what containers use.
     measure: watch::Sender<bool>,
     started: Instant,
@@ -99,9 +102,17 @@ impl Cluster {
             decisions,
             queue: Queue::default(),
             feed,
+            advisors: Arc::default(),
             measure: watch::Sender::new(false),
             started: Instant::now(),
         }
+    }
+
+    /// Has these plug-ins asked, if the strategy names them.
+    #[must_use]
+    pub fn advised(mut self, advisors: Advisors) -> Self {
+        self.advisors = Arc::new(advisors);
+        self
     }
 
     /// Has the engines told through `measure` whether the strategy looks at what containers use.
@@ -149,7 +160,14 @@ impl Cluster {
         let mut outcome = Ok(());
         self.scheduler.send_if_modified(|current| {
             match current.with_strategy(strategy) {
-                Ok(other) => *current = Arc::new(other),
+                Ok(other) => match other.plug_ins().iter().find(|p| !self.advisors.has(p)) {
+                    None => *current = Arc::new(other),
+                    // A client must not have files read or servers asked that the operator has not named.
+                    Some(name) => {
+                        let name = (*name).to_owned();
+                        outcome = Err(scheduler::strategy::Unknown::PlugIn { name }.into());
+                    }
+                },
                 Err(unknown) => outcome = Err(unknown),
             }
             outcome.is_ok()
@@ -191,6 +209,11 @@ impl Cluster {
     /// Returns the networks that are being made on other nodes.
     pub fn copying(&self) -> &replicas::Copying {
         &self.copying
+    }
+
+    /// Returns the plug-ins that are loaded.
+    pub fn advisors(&self) -> &Advisors {
+        &self.advisors
     }
 
     /// Returns the last decisions.

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::advise::advise;
 use super::choose::{Chosen, Trace, choose};
 use super::create::Create;
 use super::decision::{Decision, Outcome};
@@ -295,6 +296,7 @@ impl Wait {
             news.forget();
             let began = Instant::now();
             let members = cluster.members();
+            Box::pin(advise(cluster, create, trace)).await;
             let chosen = {
                 let _turn = self.queue.turn();
                 choose(cluster, create, best, trace)

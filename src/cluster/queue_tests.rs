@@ -238,17 +238,22 @@ async fn a_dry_run_tells_who_would_wait() {
     let ground = Ground::prepare();
     let first = ended(ground.ask("first", 900).await).await.unwrap();
     let waits = ground.ask("waits", 900).await;
-    let told = |memory: i64| {
+    let told = async |memory: i64| {
         let create = ground.read("asked", memory, None, &[]);
-        let decision = crate::cluster::choose::explain(&ground.cluster, &create).unwrap();
+        let decision = crate::cluster::choose::explain(&ground.cluster, &create);
+        let decision = decision.await.unwrap();
         match &decision.outcome {
             Outcome::Refused(message) => message.clone(),
             outcome => panic!("{outcome:?}"),
         }
     };
     let waiting = "; it would wait for room for up to 60s, 1 before it";
-    assert!(told(50).contains("kept for waits, which has waited longer"));
-    assert!(told(50).ends_with(waiting) && told(500).ends_with(waiting));
-    assert!(!told(1001).contains("would wait"));
+    assert!(
+        told(50)
+            .await
+            .contains("kept for waits, which has waited longer")
+    );
+    assert!(told(50).await.ends_with(waiting) && told(500).await.ends_with(waiting));
+    assert!(!told(1001).await.contains("would wait"));
     drop((first, waits));
 }

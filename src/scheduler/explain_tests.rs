@@ -1,7 +1,8 @@
 //! Reasons are never wrong: each rule refuses one node alone and says so, and what is told of the others is what counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use super::advice::{Advice, Opinion};
 use super::filter::limit::AtMost;
 use super::filter::pod::{Layout, Rest};
 use super::filter::spread::{Balance, Even};
@@ -13,7 +14,7 @@ use crate::model::orders::Availability;
 use crate::model::{Container, Health, Image, Platform, Plugin, Resources, Stock, plugin};
 
 /// The rules that are no filters: where something that the container uses decides.
-const OTHERS: [&str; 2] = ["swarm", "home"];
+const OTHERS: [&str; 3] = ["swarm", "home", "plug-in"];
 
 /// A request that has something for every rule to look at.
 fn request() -> Request {
@@ -215,6 +216,13 @@ fn spoil_request(rule: &str, request: &mut Request) -> Option<&'static str> {
         "swarm" => {
             request.among[0].nodes.pop();
             "is not in the swarm-mode cluster of network wide (bad)"
+        }
+        "plug-in" => {
+            let said = Opinion::Refused("too dear".into());
+            let said = HashMap::from([("bad:2375".into(), said)]);
+            let said = BTreeMap::from([("wasm:cost".into(), Ok(said))]);
+            request.advice = Arc::new(Advice(said));
+            "is refused by wasm:cost (bad: too dear)"
         }
         "home" => {
             request.required[0].node = "good:2375".into();

@@ -3,6 +3,7 @@
 //! Filters admit or refuse each node with a reason; the strategy scores those that are left; soft wishes come before
 //! the score and never refuse. Invariant: no clock, no network, no chance: the same inputs give the same answer.
 
+pub mod advice;
 pub mod explain;
 pub mod expr;
 pub mod filter;
@@ -126,6 +127,15 @@ impl Scheduler {
         })
     }
 
+    /// Returns the same rules with a strategy of one's own.
+    #[must_use]
+    pub fn with(self, strategy: impl Strategy + 'static) -> Self {
+        Self {
+            strategy: Arc::new(strategy),
+            ..self
+        }
+    }
+
     /// Returns the same rules with another strategy.
     ///
     /// # Errors
@@ -146,6 +156,11 @@ impl Scheduler {
     /// Returns the strategy's name.
     pub fn strategy_name(&self) -> &str {
         self.strategy.name()
+    }
+
+    /// Returns the names of the plug-ins that its strategy asks.
+    pub fn plug_ins(&self) -> Vec<&str> {
+        self.strategy.plug_ins()
     }
 
     /// Tells whether its strategy looks at what containers were measured to use.
@@ -240,7 +255,12 @@ impl Scheduler {
             };
             filter.check(request, node).map_err(named)?;
         }
-        reaches(request, node)
+        reaches(request, node)?;
+        let refused = request.advice.admits(node);
+        refused.map_err(|refusal| Objection {
+            filter: "plug-in",
+            refusal,
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::advice::Advice;
 use super::filter::pod::Rest;
 use super::filter::spread::Balance;
 use super::wishes::Wishes;
@@ -48,6 +49,8 @@ pub struct Request {
     pub pod: Option<Rest>,
     /// Containers, by ID, whose place it takes: their ports and their room are for it.
     pub replaces: Vec<Arc<str>>,
+    /// What the plug-ins of the strategy said of the nodes.
+    pub advice: Arc<Advice>,
     /// What `random` chooses by.
     pub seed: u64,
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["model"],
     &["scheduler", "net", "telemetry"],
-    &["engine", "discovery"],
+    &["engine", "discovery", "advisor"],
     &["cluster", "proxy"],
     &["api"],
     &["server"],

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod advisors;
 mod as_started;
 mod bad_input;
 mod build_bases;

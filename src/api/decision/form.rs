@@ -56,6 +56,9 @@ pub(super) fn whole(found: &Found) -> Value {
     whole["Strategy"] = scheduler.strategy_name().into();
     whole["Filters"] = scheduler.filter_names().into();
     whole["Request"] = asked(&decision.request);
+    let failures = decision.request.advice.failures();
+    let failures = failures.map(|(name, why)| json!({"PlugIn": name, "Error": why}));
+    whole["PlugInFailures"] = failures.collect();
     whole["Steps"] = steps.collect();
     whole["MoreSteps"] = decision.more_steps.into();
     // Of large clusters only the newest pictures are kept.

@@ -17,7 +17,7 @@ pub(super) async fn explain(call: Call) -> Answer {
     let cluster = call.api.cluster.clone();
     let create = create::read(call).await?;
     cluster.after_tunnels().await;
-    let decision = choose::explain(&cluster, &create)?;
+    let decision = choose::explain(&cluster, &create).await?;
     let id = decision.id;
     let found = cluster.decisions().newest(|d| d.id == id);
     // As many may have come since as are kept.

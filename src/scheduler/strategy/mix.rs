@@ -1,5 +1,6 @@
 //! `spread*2+locality`: strategies by name, and several at once.
 
+use super::advised::Advised;
 use super::{Part, STRATEGIES, Score, Strategy};
 use crate::model::{Manners, Node};
 use crate::scheduler::Request;
@@ -31,6 +32,14 @@ pub enum Unknown {
         weight: String,
         /// Where that begins, in characters from 1.
         at: usize,
+    },
+    /// A plug-in that was not named at the start.
+    #[error(
+        "plug-in {name} is not loaded: flotilla manage --strategy-plugin loads it at the start"
+    )]
+    PlugIn {
+        /// Its name.
+        name: String,
     },
     /// A mix of more than anyone needs.
     #[error("strategy {text}: a mix has at most 16 members")]
@@ -97,6 +106,9 @@ fn named(name: &str, manners: Manners) -> Result<Box<dyn Strategy>, Unknown> {
         "binpacking" => "binpack",
         other => other,
     };
+    if let Some(advised) = Advised::named(wanted, manners) {
+        return Ok(Box::new(advised));
+    }
     let found = STRATEGIES.iter().find(|(known, _)| *known == wanted);
     let known = || STRATEGIES.iter().map(|(known, _)| *known);
     found
@@ -128,6 +140,11 @@ impl Strategy for Mix {
             value: u32::try_from(sum / weights.max(1)).unwrap_or(Score::BEST),
             tie: tie.unwrap_or(0),
         }
+    }
+
+    fn plug_ins(&self) -> Vec<&str> {
+        let members = self.members.iter();
+        members.flat_map(|(_, member)| member.plug_ins()).collect()
     }
 
     fn uses_load(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Strategies score the nodes that every filter admitted; the highest score gets the container.
 
+mod advised;
 mod binpack;
 mod fullness;
 mod least_loaded;
@@ -54,6 +55,11 @@ pub struct Part {
 impl Part {
     /// Makes a whole number.
     fn whole(name: &'static str, value: i64) -> Self {
+        Self::named(name, value)
+    }
+
+    /// Makes a whole number with a name of its own.
+    fn named(name: impl Into<Cow<'static, str>>, value: i64) -> Self {
         Self {
             name: name.into(),
             value,
@@ -100,6 +106,11 @@ pub trait Strategy: Debug + Send + Sync {
     /// Returns what the score of `node` is made of. The first part in which two nodes differ is the one that decides
     /// between them.
     fn parts(&self, request: &Request, node: &Node) -> Vec<Part>;
+
+    /// Returns the names of the plug-ins that it asks: what they said is in the request.
+    fn plug_ins(&self) -> Vec<&str> {
+        Vec::new()
+    }
 
     /// Tells whether it looks at what containers were measured to use, which costs engines something.
     fn uses_load(&self) -> bool {

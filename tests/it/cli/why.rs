@@ -236,7 +236,7 @@ fn the_form_of_the_json_stays() {
     let id = list[0]["Id"].as_str().unwrap();
     let path = format!("/flotilla/decisions/{id}");
     let one = caller.get(&path).expect(200).json();
-    let more = "Strategy Filters Request Steps MoreSteps Complete Nodes";
+    let more = "Strategy Filters Request PlugInFailures Steps MoreSteps Complete Nodes";
     assert_eq!(keys(&one), expected(&format!("{row} {more}")));
     assert_eq!(keys(&one["Container"]), expected("Id Name Image"));
     let asked = "NanoCpus Memory Ports Constraints Affinities Whitelists Tolerations Limits Spreads Pods Queue With Because \
