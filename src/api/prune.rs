@@ -16,7 +16,7 @@ use super::warning::warn;
 use crate::cluster::Members;
 use crate::engine::Refresh;
 use crate::model::network::REPLICATE_LABEL;
-use crate::model::orders::ORDERS_LABEL;
+use crate::model::orders::{ORDERS_LABEL, Orders};
 use crate::model::{Network, Node};
 
 /// The API version that tells anonymous volumes from named ones when pruning.
@@ -87,10 +87,14 @@ pub(super) async fn builds(call: Call) -> Answer {
     plain(call, Refresh::Images).await
 }
 
-/// Removes volumes that nothing uses, but for the ones in which nodes keep what was ordered of them.
+/// Removes volumes that nothing uses, but for the ones in which nodes keep what was ordered of them. An engine spares
+/// only what has all the labels that `label!` names: next to a user's, ours would take away what they want kept, so such
+/// a prune may take ours, which are then written again.
 pub(super) async fn volumes(call: Call) -> Answer {
     let mut filters = allowed(&call, &["all", "label", "label!"])?;
-    filters.insert("label!", ORDERS_LABEL);
+    if !filters.contains("label!") {
+        filters.insert("label!", ORDERS_LABEL);
+    }
     let named_too = filters.flag("all")? == Some(true);
     let (ours, old) = (filters.to_json(), filters.without("all").to_json());
     let asked = Asked::from(call);
@@ -105,7 +109,13 @@ pub(super) async fn volumes(call: Call) -> Answer {
         let filters: String = form_urlencoded::byte_serialize(filters.as_bytes()).collect();
         Ok(format!("filters={filters}"))
     };
-    run(&asked, query, Refresh::Volumes).await
+    let done = asked.all(query, Some(Refresh::Volumes)).await?;
+    broadcast::merged(done, |sum| {
+        once(sum);
+        if let Some(Value::Array(names)) = sum.get_mut("VolumesDeleted") {
+            names.retain(|name| !name.as_str().is_some_and(Orders::are_named));
+        }
+    })
 }
 
 /// Refuses filters that engines do not know here.

@@ -78,6 +78,12 @@ impl Orders {
         Ok(serde_json::json!({"Name": self.volume(), "Driver": "local", "Labels": labels}))
     }
 
+    /// Tells whether a volume of this name may carry orders.
+    pub fn are_named(name: &str) -> bool {
+        let number = name.strip_prefix(VOLUME);
+        number.is_some_and(|number| number.parse::<u64>().is_ok())
+    }
+
     /// Tells whether a volume carries orders.
     pub fn are_in(volume: &Volume) -> bool {
         volume.labels.contains_key(ORDERS_LABEL) && Self::revision(volume).is_some()

@@ -131,6 +131,40 @@ fn a_prune_with_an_unknown_filter_removes_nothing() {
 }
 
 #[test]
+fn volumes_that_a_user_spares_by_a_label_stay() {
+    let (lab, flotilla) = start(&[]);
+    let docker = |args: &[&str]| output(flotilla.clients(&lab).docker().args(args)).unwrap();
+    for node in NODES {
+        docker(&["node", "update", "--label-add", "a=b", node]);
+        let (kept, left) = (format!("{node}/kept"), format!("{node}/left-{node}"));
+        docker(&["volume", "create", "--label", "keep", &kept]);
+        docker(&["volume", "create", &left]);
+    }
+    let spare = ["volume", "prune", "-f", "--filter", "label!=keep"];
+    let said = docker(&spare);
+    let told: Vec<&str> = said.lines().filter(|l| !l.is_empty()).collect();
+    let mut told: Vec<&str> = told[1..told.len() - 1].to_vec();
+    told.sort_unstable();
+    assert_eq!(told, ["left-node0", "left-node1", "left-node2"], "{said}");
+    for engine in lab.engines() {
+        let volumes = names(engine, "volume", "{{.Name}}");
+        assert!(volumes.contains(&"kept".to_owned()), "{volumes:?}");
+    }
+    // What was ordered of nodes went with the others, and is written again.
+    let ordered = |engine: &Engine| {
+        let volumes = names(engine, "volume", "{{.Name}}");
+        volumes.iter().any(|v| v.starts_with("flotilla-node-"))
+    };
+    eventually(Duration::from_secs(20), || {
+        match lab.engines().iter().all(ordered) {
+            true => Ok(()),
+            false => Err("not all have their orders"),
+        }
+    })
+    .unwrap();
+}
+
+#[test]
 fn a_prune_says_which_node_took_no_part() {
     let (lab, flotilla) = start(&[]);
     let caller = Caller::new(flotilla.addr());
