@@ -134,6 +134,13 @@ impl Engine {
             .flatten()
     }
 
+    /// Has `what` read anew soon; never waits.
+    pub fn reread(&self, what: Refresh) {
+        let (done, _) = oneshot::channel();
+        // Lost in a full queue, it is read with everything else later.
+        let _ = self.commands.try_send(Command::Read(Order { what, done }));
+    }
+
     /// Asks the monitor to look soon whether the engine answers; never waits.
     pub fn suspect(&self) {
         // A full queue means that the monitor is looking already.

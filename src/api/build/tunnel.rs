@@ -6,6 +6,7 @@ use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
 use crate::api::system::any;
 use crate::cluster::builds::Part;
+use crate::engine::{Engine, Refresh};
 
 use super::start::PATIENCE;
 use super::{place, wish};
@@ -30,9 +31,18 @@ pub(in crate::api) async fn grpc(mut call: Call) -> Answer {
     let path = call.path.clone();
     let answer = call.hijack(&engine, &path).await?;
     if slot.is_taken_over() {
-        slot.keep(Box::new(tunnel));
+        slot.keep(Box::new((tunnel, Built(engine))));
     }
     Ok(answer)
+}
+
+/// What a tunnel may have built: looked for when the tunnel ends, since 20.10 tells no event of it.
+struct Built(Engine);
+
+impl Drop for Built {
+    fn drop(&mut self) {
+        self.0.reread(Refresh::Images);
+    }
 }
 
 /// Opens the tunnel through which an engine asks a client for files and secrets of a build.

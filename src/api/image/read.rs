@@ -19,6 +19,8 @@ use crate::model::image::{familiar, without_tag};
 /// Lists images of all nodes.
 pub(in crate::api) async fn list(call: Call) -> Answer {
     let query = ListQuery::parse(&call.query, call.version)?;
+    // 20.10 tells no event of what BuildKit has built.
+    call.api.cluster.after_tunnels().await;
     let members = call.members();
     let asked = match query.shared_size || query.manifests {
         true => Some(details::view(&members, &query).await),
