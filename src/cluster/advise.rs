@@ -15,8 +15,13 @@ use crate::scheduler::Scheduler;
 pub(super) async fn advise(cluster: &Cluster, create: &Create, trace: &mut Trace) {
     let scheduler = cluster.scheduler();
     let names = scheduler.plug_ins();
-    // One that has failed is not asked again in the same decision.
-    if names.is_empty() || trace.advice.failures().next().is_some() {
+    if names.is_empty() {
+        // Another strategy may have had some.
+        trace.advice = Arc::default();
+        return;
+    }
+    // One that has failed is not asked again at the same look.
+    if trace.advice.failures().next().is_some() {
         return;
     }
     if let Some(question) = question(cluster, &scheduler, create, trace) {

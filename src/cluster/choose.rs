@@ -97,6 +97,8 @@ impl Trace {
     pub(super) fn look_again(&mut self) {
         self.steps.clear();
         self.more_steps = 0;
+        // Of other nodes, and perhaps of a strategy that is no longer in force.
+        self.advice = Arc::default();
     }
 
     /// Notes what happened to a node.
@@ -203,8 +205,13 @@ struct Asked {
 }
 
 /// Ranks the nodes that can take a container, but for those that turned out not to; where an index knows the best, that
-/// alone is told.
-fn rank(cluster: &Cluster, create: &Create, trace: &mut Trace) -> Result<Ranked, Error> {
+/// alone is told if nothing but the `best` will do.
+fn rank(
+    cluster: &Cluster,
+    create: &Create,
+    best: bool,
+    trace: &mut Trace,
+) -> Result<Ranked, Error> {
     let reserved = cluster.reservations();
     let seen = reserved.seen(cluster);
     let mut request = reserved.homed(&seen.members, &create.spec.request);
@@ -221,7 +228,11 @@ fn rank(cluster: &Cluster, create: &Create, trace: &mut Trace) -> Result<Ranked,
         request,
         scheduler: cluster.scheduler(),
     };
-    match by_index(cluster, &asked, trace) {
+    let indexed = match best {
+        true => by_index(cluster, &asked, trace),
+        false => None,
+    };
+    match indexed {
         Some(ranked) => Ok(ranked),
         None => one_by_one(cluster, asked, create, trace),
     }
@@ -353,7 +364,7 @@ pub(super) fn choose(
     best: bool,
     trace: &mut Trace,
 ) -> Result<Option<Chosen>, Error> {
-    let ranked = rank(cluster, create, trace)?;
+    let ranked = rank(cluster, create, best, trace)?;
     let request = &*ranked.request;
     for (node, supply) in ranked.candidates {
         let stand_in = Arc::clone(&create.spec.stand_in);
@@ -403,7 +414,7 @@ pub fn hold(cluster: &Cluster, create: &Create) -> Result<(Arc<Node>, Reservatio
 pub async fn explain(cluster: &Cluster, create: &Create) -> Result<Arc<Decision>, Error> {
     let mut trace = Trace::new(cluster, &create.spec);
     Box::pin(advise(cluster, create, &mut trace)).await;
-    let ranked = rank(cluster, create, &mut trace);
+    let ranked = rank(cluster, create, true, &mut trace);
     let outcome = match ranked {
         Ok(ranked) => {
             trace.node = ranked.candidates.into_iter().next().map(|(node, _)| node);

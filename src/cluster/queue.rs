@@ -295,12 +295,13 @@ impl Wait {
         loop {
             news.forget();
             let began = Instant::now();
-            let members = cluster.members();
             Box::pin(advise(cluster, create, trace)).await;
             let chosen = {
                 let _turn = self.queue.turn();
                 choose(cluster, create, best, trace)
             };
+            // Not older than what was looked at.
+            let members = cluster.members();
             let refused = match chosen {
                 // After a node that failed, what happened there is the answer.
                 Err(error @ Error::Refused(_))

@@ -213,7 +213,7 @@ impl Workload {
             while next < create.at {
                 cluster.end(next);
                 run.moments.push(cluster.moment(next));
-                next += between;
+                next = next.saturating_add(between);
             }
             cluster.end(create.at);
             match cluster.place(scheduler, create, number) {
