@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use http::Method;
 
 use load::{Call, Connection, Outcome, Target};
-use support::{Process, free_port, wait_for};
+use support::{Process, flotilla_before, free_port, wait_for};
 
 #[path = "../tests/support/lab/mod.rs"]
 mod lab;
@@ -197,24 +197,10 @@ fn simulator(engines: usize) -> (Process, String) {
 
 /// Starts Flotilla before them.
 fn flotilla(engines: usize, folder: &std::path::Path) -> (Process, String) {
-    let (addr, file) = (free_port(), folder.join("engines"));
+    let file = folder.join("engines");
     let all: String = (0..engines)
         .map(|index| sim::address(index) + "\n")
         .collect();
     fs::write(&file, all).unwrap();
-    let child = Command::new(env!("CARGO_BIN_EXE_flotilla"))
-        .args([
-            "manage",
-            "--host",
-            &format!("tcp://{addr}"),
-            &format!("file://{}", file.display()),
-        ])
-        .env("RUST_LOG", "warn")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let flotilla = Process(child);
-    wait_for(&addr);
-    (flotilla, addr)
+    flotilla_before(&format!("file://{}", file.display()))
 }

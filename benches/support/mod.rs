@@ -48,14 +48,14 @@ impl Process {
 
 /// Starts Flotilla before all engines of a lab.
 pub(crate) fn flotilla(lab: &Lab) -> (Process, String) {
+    flotilla_before(&format!("nodes://{}", lab.addresses()))
+}
+
+/// Starts Flotilla before the engines that discovery tells of.
+pub(crate) fn flotilla_before(discovery: &str) -> (Process, String) {
     let addr = free_port();
     let child = Command::new(env!("CARGO_BIN_EXE_flotilla"))
-        .args([
-            "manage",
-            "--host",
-            &format!("tcp://{addr}"),
-            &format!("nodes://{}", lab.addresses()),
-        ])
+        .args(["manage", "--host", &format!("tcp://{addr}"), discovery])
         .env("RUST_LOG", "warn")
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -58,8 +58,7 @@ fn a_script_chooses_and_one_that_fails_is_told_and_replaced_by_spread() {
         ("--engine-timeout", "10s"),
     ];
     let flags: Vec<&str> = flags.iter().flat_map(|(k, v)| [*k, *v]).collect();
-    let flotilla = Flotilla::start(lab.folder(), &flags, &lab.addresses());
-    flotilla.wait_for_nodes(lab.engines().len());
+    let flotilla = Flotilla::with(&lab, &flags);
     let caller = Caller::new(flotilla.addr());
     for _ in 0..3 {
         let created = caller.create("", &json!({})).expect(201).json();
@@ -132,8 +131,7 @@ fn a_slow_server_costs_creates_no_more_than_its_deadline() {
     let url = format!("http://{}/place", silent.local_addr().unwrap());
     let lab = Lab::start(&Spec::mixed()).unwrap();
     let flags = ["--strategy", &url, "--engine-timeout", "10s"];
-    let flotilla = Flotilla::start(lab.folder(), &flags, &lab.addresses());
-    flotilla.wait_for_nodes(lab.engines().len());
+    let flotilla = Flotilla::with(&lab, &flags);
     let caller = Caller::new(flotilla.addr()).with_patience(Duration::from_secs(60));
     let many = std::thread::scope(|scope| {
         let creates: Vec<_> = (0..6)

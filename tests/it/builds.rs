@@ -38,8 +38,7 @@ pub(crate) fn start_beyond() -> (Lab, Flotilla, String) {
     };
     let host = format!("tcp://172.31.{}.1:{port}", lab.number());
     let args = ["--host", &host, "--allow-unauthenticated-tcp"];
-    let flotilla = Flotilla::start(lab.folder(), &args, &lab.addresses());
-    flotilla.wait_for_nodes(lab.engines().len());
+    let flotilla = Flotilla::with(&lab, &args);
     (lab, flotilla, host)
 }
 

@@ -27,8 +27,7 @@ fn lab(releases: &[Release]) -> Lab {
 }
 
 fn started(lab: &Lab, args: &[&str]) -> (Flotilla, Caller) {
-    let flotilla = Flotilla::start(lab.folder(), args, &lab.addresses());
-    flotilla.wait_for_nodes(lab.engines().len());
+    let flotilla = Flotilla::with(lab, args);
     let caller = Caller::new(flotilla.addr());
     (flotilla, caller)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::caller::{Answer, Caller, at_once, names_on};
 use crate::support::clients::needs;
-use crate::support::flotilla::{Flotilla, PATIENT};
+use crate::support::flotilla::Flotilla;
 use crate::support::lab::{Lab, Spec, output};
 
 /// Services that are to be on one node, without a network, which would be on one too.
@@ -39,8 +39,7 @@ impl Ground {
             *engine = engine.clone().label("containerslots", slots);
         }
         let lab = Lab::start(&spec).unwrap();
-        let flotilla = Flotilla::start(lab.folder(), &PATIENT, &lab.addresses());
-        flotilla.wait_for_nodes(3);
+        let flotilla = Flotilla::patient(&lab);
         let caller = Caller::new(flotilla.addr());
         Self {
             lab,

@@ -28,8 +28,7 @@ impl Ground {
     fn prepare(timeout: &[&str]) -> Self {
         let lab = Lab::start(&Spec::mixed()).unwrap();
         let args = [timeout, &PATIENT].concat();
-        let flotilla = Flotilla::start(lab.folder(), &args, &lab.addresses());
-        flotilla.wait_for_nodes(3);
+        let flotilla = Flotilla::with(&lab, &args);
         let caller = Caller::new(flotilla.addr()).with_patience(2 * SOON);
         for number in 0..3 {
             let name = format!("held{number}");

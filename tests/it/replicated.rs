@@ -24,8 +24,7 @@ struct Cluster {
 impl Cluster {
     fn start(flags: &[&str]) -> Self {
         let lab = Lab::start(&Spec::mixed()).unwrap();
-        let flotilla = Flotilla::start(lab.folder(), flags, &lab.addresses());
-        flotilla.wait_for_nodes(lab.engines().len());
+        let flotilla = Flotilla::with(&lab, flags);
         Self { lab, flotilla }
     }
 

@@ -21,8 +21,7 @@ impl Ground {
         let lab = Lab::start(&Spec::mixed()).unwrap();
         // A probe that is late on a busy machine would make a node the last choice.
         let flags = ["--strategy", strategy, "--engine-timeout", "10s"];
-        let flotilla = Flotilla::start(lab.folder(), &flags, &lab.addresses());
-        flotilla.wait_for_nodes(lab.engines().len());
+        let flotilla = Flotilla::with(&lab, &flags);
         let caller = Caller::new(flotilla.addr());
         Self {
             lab,

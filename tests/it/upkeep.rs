@@ -15,8 +15,7 @@ const NODES: [&str; 3] = ["node0", "node1", "node2"];
 
 fn start(args: &[&str]) -> (Lab, Flotilla) {
     let lab = Lab::start(&Spec::mixed()).unwrap();
-    let flotilla = Flotilla::start(lab.folder(), args, &lab.addresses());
-    flotilla.wait_for_nodes(lab.engines().len());
+    let flotilla = Flotilla::with(&lab, args);
     (lab, flotilla)
 }
 

@@ -19,8 +19,7 @@ struct Door {
 fn doors() -> [Door; 2] {
     let lab = Lab::shared().unwrap();
     let start = |args: &[&str], advertised| {
-        let flotilla = Flotilla::start(lab.folder(), args, &lab.addresses());
-        flotilla.wait_for_nodes(lab.engines().len());
+        let flotilla = Flotilla::with(lab, args);
         Door {
             flotilla,
             advertised,

@@ -28,14 +28,17 @@ pub(crate) struct Flotilla {
 impl Flotilla {
     /// Starts it before all engines of `lab` on a free port of loopback and waits until all of them are healthy.
     pub(crate) fn before(lab: &Lab) -> Self {
-        let flotilla = Self::start(lab.folder(), &[], &lab.addresses());
-        flotilla.wait_for_nodes(lab.engines().len());
-        flotilla
+        Self::with(lab, &[])
     }
 
     /// Does the same, and gives engines so much time that none is avoided because this machine is busy.
     pub(crate) fn patient(lab: &Lab) -> Self {
-        let flotilla = Self::start(lab.folder(), &PATIENT, &lab.addresses());
+        Self::with(lab, &PATIENT)
+    }
+
+    /// Does the same with these arguments of `flotilla manage`.
+    pub(crate) fn with(lab: &Lab, args: &[&str]) -> Self {
+        let flotilla = Self::start(lab.folder(), args, &lab.addresses());
         flotilla.wait_for_nodes(lab.engines().len());
         flotilla
     }

@@ -22,8 +22,7 @@ impl Classic {
     fn start(spec: &Spec) -> Self {
         let lab = Lab::start(spec).unwrap();
         let args = ["--compat", "classic"];
-        let flotilla = Flotilla::start(lab.folder(), &args, &lab.addresses());
-        flotilla.wait_for_nodes(lab.engines().len());
+        let flotilla = Flotilla::with(&lab, &args);
         let caller = Caller::new(flotilla.addr());
         Self {
             lab,

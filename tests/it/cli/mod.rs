@@ -65,8 +65,7 @@ impl Stage {
     /// Starts a Flotilla with more flags.
     fn set_with(word: &'static str, args: &[&str]) -> Self {
         let lab = Lab::shared().unwrap();
-        let flotilla = Flotilla::start(lab.folder(), args, &lab.addresses());
-        flotilla.wait_for_nodes(lab.engines().len());
+        let flotilla = Flotilla::with(lab, args);
         Self {
             lab,
             flotilla,

@@ -25,8 +25,7 @@ fn named(flotilla: &Flotilla, method: &str, path: &str, body: &str) -> (u16, Opt
 fn w15_each_answer_names_the_version_that_is_advertised_and_not_the_engines() {
     let lab = Lab::shared().unwrap();
     let args = ["--api-version", SHOWN];
-    let flotilla = Flotilla::start(lab.folder(), &args, &lab.addresses());
-    flotilla.wait_for_nodes(lab.engines().len());
+    let flotilla = Flotilla::with(lab, &args);
     let on_new = r#","Env":["constraint:node==node1"]"#;
     let container = Container::run(&flotilla, "w15", "exec sleep 600", on_new);
     let image = format!("{}-image", container.name);
