@@ -18,6 +18,9 @@ use crate::scheduler::simulation::{Moment, Run, Workload};
 /// The size of a plot, in points.
 const SIZE: (u32, u32) = (900, 1_000);
 
+/// Says that what has no time and no engines to look at is not asked.
+const NO_PLUG_INS: &str = "plug-ins are asked by flotilla manage alone";
+
 /// What is drawn of a moment.
 type Figure = fn(&Moment) -> f64;
 
@@ -62,6 +65,9 @@ impl Simulate {
         for strategy in &self.strategy {
             let scheduler = Scheduler::new(strategy, None, Manners::Engine);
             let scheduler = scheduler.map_err(|e| Error::Named(e.to_string()))?;
+            if !scheduler.plug_ins().is_empty() {
+                return Err(Error::Named(format!("strategy {strategy}: {NO_PLUG_INS}")));
+            }
             runs.push((strategy.as_str(), workload.replay(&scheduler)));
         }
         let mut out = std::io::stdout().lock();
@@ -202,6 +208,19 @@ mod tests {
     #[test]
     fn a_night_of_batches_is_replayed_as_shipped() {
         replays("batch-night");
+    }
+
+    #[test]
+    fn a_plug_in_is_refused_and_not_passed_over() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/workloads");
+        let simulate = Simulate {
+            workload: folder.join("office-day.jsonl"),
+            nodes: None,
+            strategy: vec!["spread+http://127.0.0.1:1/x".to_owned()],
+            svg: None,
+        };
+        let refused = simulate.run().unwrap_err().to_string();
+        assert!(refused.ends_with(NO_PLUG_INS), "{refused}");
     }
 
     #[test]
