@@ -117,12 +117,20 @@ pub(super) async fn drop_former(manager: &Engine, node: &Node) -> Result<(), eng
     }
 }
 
+/// Makes a worker of a manager, on which the managers must agree.
+///
+/// # Errors
+/// The manager's, such as that the entry changed since it was read.
+pub(super) async fn demote(manager: &Engine, entry: &Value) -> Result<(), engine::Error> {
+    let mut spec = entry["Spec"].clone();
+    spec["Role"] = json!("worker");
+    post(manager, entry, &spec).await
+}
+
 /// Demotes an entry that is a manager's, which takes a vote; removes any other.
 async fn drop_one(manager: &Engine, entry: &Value) -> Result<(), engine::Error> {
     if entry["Spec"]["Role"] == "manager" {
-        let mut spec = entry["Spec"].clone();
-        spec["Role"] = json!("worker");
-        return post(manager, entry, &spec).await;
+        return demote(manager, entry).await;
     }
     let id = entry["ID"].as_str().unwrap_or_default();
     let path = format!("/nodes/{id}?force=1");

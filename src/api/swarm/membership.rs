@@ -185,7 +185,7 @@ fn managing(asked: &Value, members: &Members) -> Value {
     }
 }
 
-/// Makes all engines leave their swarm-mode cluster, managers last; by force, since the last manager needs it.
+/// Makes all engines leave their swarm-mode cluster, the leader last; by force, since the last manager needs it.
 pub(in crate::api) async fn leave(call: Call) -> Answer {
     let (members, cluster) = (call.members(), call.api.cluster.clone());
     let (managers, workers): (Vec<_>, Vec<_>) = members
@@ -203,14 +203,22 @@ pub(in crate::api) async fn leave(call: Call) -> Answer {
         let path = call.path.clone();
         return call.forward(&engine, &path).await;
     }
+    let last = step_down(&cluster, &members, &managers).await;
+    let (mut left, last): (Vec<_>, Vec<_>) = [workers, managers]
+        .concat()
+        .into_iter()
+        .partition(|(_, engine)| !last.as_ref().is_some_and(|l| l.is_same(engine)));
     let mut failed = Vec::new();
-    for group in [workers, managers] {
-        // At once: a manager that leaves after others has nobody to agree with it, and waits in vain.
-        let leaving: Vec<_> = group
-            .iter()
-            .map(|(n, e)| leave_one(&cluster, n, e))
-            .collect();
+    while !left.is_empty() {
+        // A few at a time: an engine tells others that it goes, and 20.10 never frees the port of its gossip when they
+        // go at once with it, so that its next cluster would carry no traffic.
+        let round = (left.len() / 4).max(1);
+        let round = left.drain(..round);
+        let leaving: Vec<_> = round.map(|(n, e)| leave_one(&cluster, n, e)).collect();
         failed.extend(join_all(leaving).await.into_iter().flatten());
+    }
+    for (node, engine) in last {
+        failed.extend(leave_one(&cluster, node, engine).await);
     }
     match failed.is_empty() {
         true => Ok(no_content(StatusCode::OK)),
@@ -219,6 +227,34 @@ pub(in crate::api) async fn leave(call: Call) -> Answer {
             failed.join("; ")
         ))),
     }
+}
+
+/// Makes workers of all managers but the leader, and returns that one, which leaves last. A manager that leaves takes
+/// its vote with it, and those after it wait for a majority that is gone.
+async fn step_down(
+    cluster: &Cluster,
+    members: &Members,
+    managers: &[(&Arc<Node>, &Engine)],
+) -> Option<Engine> {
+    let leads = |entry: &Value| entry["ManagerStatus"]["Leader"] == true;
+    let is_of = |entry: &Value, node: &Node| entry["ID"] == node.facts.info["Swarm"]["NodeID"];
+    let entries = entry::all(members).await;
+    let led =
+        |(node, _): &&(&Arc<Node>, &Engine)| entries.iter().any(|e| leads(e) && is_of(e, node));
+    let (_, leader) = managers.iter().find(led)?;
+    for (node, engine) in managers.iter().filter(|(_, e)| !leader.is_same(e)) {
+        // Read anew each time: entries change as managers go.
+        let entries = entry::all(members).await;
+        let demoted = match entries.iter().find(|e| is_of(e, node)) {
+            Some(entry) => entry::demote(leader, entry).await,
+            None => continue,
+        };
+        match demoted {
+            Ok(()) => shown(cluster, engine, |n| !n.is_manager()).await,
+            Err(error) => tracing::warn!(node = node.name, %error, "leaves as a manager"),
+        }
+    }
+    Some((*leader).clone())
 }
 
 /// Unlocks all engines that are locked, all at once: none is ready before most managers are.
