@@ -138,6 +138,7 @@ pub async fn run_with(config: Config, scheduler: scheduler::Scheduler) -> Result
         .measuring(measure)
         .advised(advisors)
         .with_queue(queue);
+    tokio::spawn(cluster::globals::run(cluster.clone()));
     let api = api::Api::new(cluster, settings(&config));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

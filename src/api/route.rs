@@ -95,7 +95,7 @@ pub(super) const ROUTES: &[Route] = &[
     row!("GET" "/debug/{}" 24 Refused system::local::no_route, "404: engines would show their memory"),
     // Containers
     row!("GET" "/containers/json" 24 Merge container::read::list, "containers of all nodes; each has its name with the node before it too, the node's address in Ports and the label com.docker.swarm.node.name; the parameters before and since, which engines ignore, count as the filters do; a Warning header names nodes that do not answer"),
-    row!("POST" "/containers/create" 24 Place container::create::create, "placed on a node, to which the image is copied from another if it lacks it; the identity label com.docker.swarm.id is added; a body that is no JSON is refused in the words of 28 whatever the engines are"),
+    row!("POST" "/containers/create" 24 Place container::create::create, "placed on a node, to which the image is copied from another if it lacks it; the identity label com.docker.swarm.id is added; with the wish global:node==every other nodes get copies, which are started, stopped, restarted, killed, paused and removed with it; a body that is no JSON is refused in the words of 28 whatever the engines are"),
     row!("POST" "/containers/prune" 25 Broadcast prune::containers, "on all nodes; a Warning header names those that did not take part"),
     row!("GET" "/containers/{}/json" 24 Owner container::read::inspect, "adds Node, the node's address in NetworkSettings.Ports and the label com.docker.swarm.node.name; 404 also when a node that has not answered yet may have it, since docker inspect looks for images only after a 404"),
     row!("GET" "/containers/{}/top" 24 Owner container::owner::read),

@@ -113,6 +113,7 @@ fn asked(request: &Value) -> String {
         ("limit", "Limits"),
         ("spread", "Spreads"),
         ("pod", "Pods"),
+        ("global", "Globals"),
         ("queue", "Queue"),
         ("port", "Ports"),
         ("with", "With"),

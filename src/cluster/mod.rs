@@ -21,6 +21,7 @@ pub mod events;
 pub mod execs;
 pub mod explain;
 pub mod flight;
+pub mod globals;
 pub mod members;
 mod names;
 mod naming;

@@ -135,6 +135,24 @@ impl Spec {
         wishes.constraints.extend(constraints);
     }
 
+    /// Changes the labels that the container gets; what they say of its place has been read.
+    ///
+    /// # Errors
+    /// The body cannot be written again.
+    pub(super) fn relabel(
+        &mut self,
+        change: impl FnOnce(&mut BTreeMap<String, String>),
+    ) -> Result<(), BadSpec> {
+        let stand_in = Arc::make_mut(&mut self.stand_in);
+        change(&mut stand_in.labels);
+        let text = String::from_utf8_lossy(&self.body);
+        let mut top = Object::parse(&text)?;
+        top.set_folded("Labels", serde_json::to_string(&stand_in.labels)?);
+        let body = top.to_json().into();
+        self.body = body;
+        Ok(())
+    }
+
     /// Notes the platform that the query asks for. Where no node is of it all are left to try: one may emulate it.
     pub fn ask_platform(&mut self, text: &str, members: &Members) {
         let wanted = Platform::parse(text);

@@ -7,6 +7,7 @@ pub mod advice;
 pub mod explain;
 pub mod expr;
 pub mod filter;
+pub mod global;
 pub mod group;
 pub mod index;
 mod refusal;

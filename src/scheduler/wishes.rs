@@ -8,6 +8,7 @@ use super::filter::limit::AtMost;
 use super::filter::pod::{PODS_LABEL, Pod};
 use super::filter::spread::Even;
 use super::filter::taint::toleration;
+use super::global::{GLOBALS_LABEL, Global};
 use super::wait::Patience;
 use crate::model::devices::Demand;
 
@@ -24,7 +25,7 @@ struct Kind {
 /// The label that keeps wishes for devices on their holder.
 const DEVICES_LABEL: &str = "com.docker.swarm.devices";
 /// All kinds.
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 11] = [
     Kind {
         word: "constraint",
         label: "com.docker.swarm.constraints",
@@ -74,6 +75,20 @@ const KINDS: [Kind; 10] = [
         },
     },
     Kind {
+        word: "global",
+        label: GLOBALS_LABEL,
+        read: |given, wishes| {
+            given.each(&mut wishes.globals, Global::parse)?;
+            match wishes.globals.first() {
+                Some(global) if !wishes.pods.is_empty() => Err(BadWish::Expression {
+                    kind: given.word,
+                    source: global.expr.bad_key("a container of a pod has no copies"),
+                }),
+                _ => Ok(()),
+            }
+        },
+    },
+    Kind {
         word: "device",
         label: DEVICES_LABEL,
         read: |given, wishes| given.each(&mut wishes.devices, Wanted::parse),
@@ -114,6 +129,8 @@ pub struct Wishes {
     pub spreads: Vec<Even>,
     /// What it is to be placed with; one at most.
     pub pods: Vec<Pod>,
+    /// Whether every other node is to have a copy; not empty if so.
+    pub globals: Vec<Global>,
     /// Numbers of devices.
     pub devices: Vec<Wanted>,
     /// How long to wait for room.
@@ -351,6 +368,11 @@ mod tests {
             "constraint: invalid expression \"node==/\" at position 7: Value '/' is invalid: a regular expression stands between two slashes"
         );
         assert_eq!(one("reschedule:maybe"), "invalid reschedule policy: maybe");
+        let both = strings(&["global:node==every", "pod:web==2"]);
+        assert_eq!(
+            extract(&both, &BTreeMap::new()).unwrap_err().to_string(),
+            "global: invalid expression \"node==every\" at position 1: a container of a pod has no copies"
+        );
         let two = strings(&["reschedule:off", "reschedule:off"]);
         assert_eq!(
             extract(&two, &BTreeMap::new()).unwrap_err(),

@@ -29,6 +29,7 @@ mod faults;
 mod filters;
 mod first;
 mod flags;
+mod globals;
 mod help;
 mod homes;
 mod image_choices;

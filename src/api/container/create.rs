@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::call::{Answer, Call, whole};
 use crate::api::error::Error;
 use crate::cluster::create::{Create, create as place};
+use crate::cluster::globals;
 use crate::cluster::spec::Spec;
 
 /// Creates a container on the node that placement chooses.
@@ -37,7 +38,7 @@ pub(in crate::api) async fn read(mut call: Call) -> Result<Create, Error> {
     let members = call.members();
     let mut spec = Spec::read(&body, name.as_deref(), &members, manners)?;
     let wished = call.wish.read()?.constraints;
-    spec.wish(wished);
+    spec.wish(wished.clone());
     spec.ask_platform(call.query.text("platform"), &members);
     let query = without_name(call.raw_query());
     let mut headers = call.head.headers;
@@ -45,13 +46,15 @@ pub(in crate::api) async fn read(mut call: Call) -> Result<Create, Error> {
     for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT] {
         headers.remove(name);
     }
-    Ok(Create {
+    let mut create = Create {
         spec,
         query,
         headers,
         retries: call.api.settings.create_retry,
         api: call.version,
-    })
+    };
+    globals::keep(&mut create, &body, &wished)?;
+    Ok(create)
 }
 
 /// Demands JSON, in the engine's words.

@@ -5,7 +5,7 @@ use http::{Method, StatusCode, header};
 use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
 use crate::cluster::{
-    self,
+    self, globals,
     resolve::{self, Located},
 };
 use crate::engine::Refresh;
@@ -41,7 +41,7 @@ pub(in crate::api) async fn read(call: Call) -> Answer {
 pub(in crate::api) async fn change(call: Call) -> Answer {
     let found = owner(&call)?;
     let path = path_on_engine(&call, &found.object);
-    let cluster = call.api.cluster.clone();
+    let (cluster, copies) = (call.api.cluster.clone(), of_copies(&call, &found.object));
     let answer = call.forward(&found.engine, &path).await?;
     let what = Refresh::Container(Arc::clone(&found.object.id));
     if answer.status() != StatusCode::NOT_MODIFIED {
@@ -56,8 +56,27 @@ pub(in crate::api) async fn change(call: Call) -> Answer {
         // A start that fails may remove the container, and a `wait` for it has to end before the start, as on an
         // engine: what waits for a refresh now is answered before this one.
         cluster.refresh(&found.engine, what).await;
+    } else if let Some((method, what)) = copies {
+        globals::follow(&cluster, &found.object.id, method, what).await;
     }
     Ok(answer)
+}
+
+/// Returns what a call asks of the copies of a container, if it has some: the method, and what follows the ID in the path.
+fn of_copies(call: &Call, container: &Container) -> Option<(Method, String)> {
+    let followed = ["/start", "/stop", "/restart", "/kill", "/pause", "/unpause"];
+    let what = &call.path["/containers/".len() + call.id.len()..];
+    let is_removal = call.head.method == Method::DELETE;
+    if !globals::has_copies(container) || !is_removal && !followed.contains(&what) {
+        return None;
+    }
+    let query = match (is_removal, call.query.flag("v")) {
+        // Whatever a copy does, it goes with the first.
+        (true, true) => "force=1&v=1",
+        (true, false) => "force=1",
+        (false, _) => call.raw_query(),
+    };
+    Some((call.head.method.clone(), format!("{what}?{query}")))
 }
 
 /// Tells whether a container is on networks that users made: an engine has one that reaches over nodes only while its
@@ -160,6 +179,7 @@ pub(in crate::api) async fn remove(call: Call) -> Answer {
     let (with_volumes, cluster) = (call.query.flag("v"), call.api.cluster.clone());
     let found = owner(&call)?;
     let path = path_on_engine(&call, &found.object);
+    let copies = of_copies(&call, &found.object);
     let answer = call.forward(&found.engine, &path).await?;
     if answer.status().is_success() {
         let what = Refresh::Container(Arc::clone(&found.object.id));
@@ -168,6 +188,9 @@ pub(in crate::api) async fn remove(call: Call) -> Answer {
             tokio::join!(container, cluster.refresh(&found.engine, Refresh::Volumes));
         } else {
             container.await;
+        }
+        if let Some((method, what)) = copies {
+            globals::follow(&cluster, &found.object.id, method, what).await;
         }
     }
     Ok(answer)

@@ -78,6 +78,7 @@ fn asked(request: &Request) -> Value {
     let wishes = &request.wishes;
     let limits = wishes.limits.iter().map(|w| w.expr.to_string());
     let pods = wishes.pods.iter().map(|w| w.expr.to_string());
+    let globals = wishes.globals.iter().map(|w| w.expr.to_string());
     let queue = wishes.patience.iter().map(|w| w.expr.to_string());
     let spreads = wishes.spreads.iter().map(|w| w.expr.to_string());
     let devices = wishes.devices.iter().filter_map(|w| w.held());
@@ -92,6 +93,7 @@ fn asked(request: &Request) -> Value {
         "Tolerations": texts(&wishes.tolerations),
         "Limits": limits.collect::<Vec<_>>(),
         "Pods": pods.collect::<Vec<_>>(),
+        "Globals": globals.collect::<Vec<_>>(),
         "Queue": queue.collect::<Vec<_>>(),
         "Spreads": spreads.collect::<Vec<_>>(),
         "With": request.together.iter().map(|t| &t.option).collect::<Vec<_>>(),
