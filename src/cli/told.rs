@@ -43,6 +43,9 @@ pub(super) fn decision(decision: &Value, now: Timestamp) -> String {
     let asked = asked(&decision["Request"]);
     // Writing to a string does not fail.
     let _ = writeln!(out, "strategy {strategy}{asked}");
+    if let Some(beside) = beside(&decision["Request"]) {
+        let _ = writeln!(out, "{beside}");
+    }
     for failure in array(&decision["PlugInFailures"]) {
         let (name, why) = (text(&failure["PlugIn"]), text(&failure["Error"]));
         let _ = writeln!(out, "plug-in {name} {why}; spread decided in its place");
@@ -135,6 +138,39 @@ fn asked(request: &Value) -> String {
     match asked.as_slice() {
         [] => String::new(),
         asked => format!("; asked: {}", asked.join(", ")),
+    }
+}
+
+/// Says of what is to come beside a container: the rest of its pod, or its copies.
+fn beside(request: &Value) -> Option<String> {
+    // A copy has a place of its own.
+    let is_first = array(&request["Because"]).is_empty();
+    if is_first && !array(&request["Globals"]).is_empty() {
+        return Some("a copy goes to each other node that is not refused, once it runs".to_owned());
+    }
+    let pod = &request["Pod"];
+    let (name, more) = (text(&pod["Name"]), pod["Missing"].as_u64()?);
+    let go = match more {
+        0 => return None,
+        1 => "is to go",
+        _ => "are to go",
+    };
+    let place = match pod["Apart"] == true {
+        true => "to a node of its own each".to_owned(),
+        false => format!("there too{}", room(pod)),
+    };
+    Some(format!("{more} more of pod {name} {go} {place}"))
+}
+
+/// Says what those that are to come ask for together.
+fn room(pod: &Value) -> String {
+    let amount = |key: &str| pod[key].as_i64().filter(|amount| *amount > 0);
+    let memory = amount("Memory").map(|m| format!("memory {}", crate::model::units::bytes(m)));
+    let cpus = amount("NanoCpus").map(|nano| format!("cpus {}", nano as f64 / 1e9));
+    let all: Vec<String> = memory.into_iter().chain(cpus).collect();
+    match all.as_slice() {
+        [] => String::new(),
+        all => format!(" ({})", all.join(", ")),
     }
 }
 
@@ -313,6 +349,31 @@ mod tests {
              3f2a1c    12 seconds  web           busybox  placed on node1\n\
              3f2a1c    12 seconds  0123456789ab  busybox  refused\n"
         );
+    }
+
+    #[test]
+    fn what_is_to_come_beside_it_is_told() {
+        let pod = |missing: u64, apart: bool, memory: i64| {
+            let pod = json!({"Name": "shop", "Missing": missing, "Apart": apart, "Memory": memory, "NanoCpus": memory});
+            beside(&json!({"Pod": pod, "Because": ["pod shop is on node1"]})).unwrap_or_default()
+        };
+        assert_eq!(pod(2, false, 0), "2 more of pod shop are to go there too");
+        assert_eq!(
+            pod(1, false, 1 << 30),
+            "1 more of pod shop is to go there too (memory 1 GiB, cpus 1.073741824)"
+        );
+        assert_eq!(
+            pod(3, true, 5),
+            "3 more of pod shop are to go to a node of its own each"
+        );
+        assert_eq!(pod(0, false, 0), "");
+        let global = |because: &[&str]| {
+            let global = json!({"Globals": ["node==every"], "Because": because, "Pod": null});
+            beside(&global).unwrap_or_default()
+        };
+        let copies = "a copy goes to each other node that is not refused, once it runs";
+        assert_eq!(global(&[]), copies);
+        assert_eq!(global(&["this copy of web is for node1"]), "");
     }
 
     #[test]

@@ -83,6 +83,8 @@ fn a_pod_is_on_one_node_that_keeps_room_for_it() {
         &json!({"Image": "busybox", "Env": ["pod:big==3"]}),
     );
     let explained = explained.expect(200).json();
+    let pod = &explained["Request"]["Pod"];
+    assert_eq!((&pod["Name"], &pod["Missing"]), (&json!("big"), &json!(2)));
     let reasons: Vec<_> = explained["Nodes"].as_array().unwrap().iter().collect();
     assert_eq!(reasons.len(), 3, "{explained}");
     for node in reasons {

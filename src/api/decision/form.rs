@@ -8,6 +8,7 @@ use crate::cluster::decision::{Decision, Outcome};
 use crate::cluster::decisions::Found;
 use crate::cluster::explain::{self, Role, Told};
 use crate::net::body::Body;
+use crate::scheduler::filter::pod::{Layout, Rest};
 use crate::scheduler::{Expr, Part, Request};
 
 /// Makes the answer of a value.
@@ -103,6 +104,19 @@ fn asked(request: &Request) -> Value {
         "Devices": devices.map(ToString::to_string).collect::<Vec<_>>(),
         "Platform": request.platform.as_ref().map(ToString::to_string),
         "Runtime": request.runtime,
+        "Pod": request.pod.as_ref().map(pod),
+    })
+}
+
+/// Writes what of a pod is still to come beside the container.
+fn pod(rest: &Rest) -> Value {
+    json!({
+        "Name": rest.name,
+        "There": rest.nodes.len(),
+        "Missing": rest.missing,
+        "Apart": rest.layout == Layout::Apart,
+        "Memory": rest.room.memory_bytes,
+        "NanoCpus": rest.room.nano_cpus,
     })
 }
 

@@ -241,8 +241,8 @@ fn the_form_of_the_json_stays() {
     let more = "Strategy Filters Request PlugInFailures Steps MoreSteps Complete Nodes";
     assert_eq!(keys(&one), expected(&format!("{row} {more}")));
     assert_eq!(keys(&one["Container"]), expected("Id Name Image"));
-    let asked = "NanoCpus Memory Ports Constraints Affinities Whitelists Tolerations Limits Spreads Pods Queue With Because \
-                 Within Plugins Devices Platform Runtime";
+    let asked = "NanoCpus Memory Ports Constraints Affinities Whitelists Tolerations Limits Spreads Pods Globals Queue With Because \
+                 Within Plugins Devices Platform Runtime Pod";
     assert_eq!(keys(&one["Request"]), expected(asked));
     let node = "Name Address Verdict Field Reason Image";
     let admitted = format!("{node} Score Parts Wishes Trouble Taint");
