@@ -4,6 +4,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 
 use super::args::Discovery;
+use crate::scheduler::filter;
 
 /// Where to listen unless told otherwise.
 pub(super) const HOST: &str = "tcp://127.0.0.1:2375";
@@ -101,9 +102,7 @@ pub(super) struct Placement {
     /// repeatable
     #[arg(long, value_name = "PLUGIN")]
     pub(super) strategy_plugin: Vec<String>,
-    /// Filter that engines must pass, in the order given: health, port, containerslots, limit, dependency, affinity,
-    /// constraint, whitelist, spread; repeatable [default: all, in this order]
-    #[arg(long = "filter", short = 'f', value_name = "NAME")]
+    #[arg(long = "filter", short = 'f', value_name = "NAME", help = filter_help())]
     pub(super) filters: Vec<String>,
     /// swarm.overcommit=0.05 (the share of CPU and memory to give beyond what an engine has) or swarm.createretry=0 (how
     /// often a failed create is tried elsewhere); repeatable
@@ -143,6 +142,16 @@ pub(super) struct Placement {
         hide = true
     )]
     pub(super) cluster_driver: String,
+}
+
+/// Says which filters there are.
+fn filter_help() -> String {
+    let (all, always) = filter::names();
+    format!(
+        "Filter that engines must pass, in the order given, of: {}; {} are asked in any case; repeatable [default: all, in this order]",
+        all.join(", "),
+        always.join(", ")
+    )
 }
 
 /// How engines are looked at.

@@ -41,6 +41,7 @@ const TOLD: &[(&[&str], &[&str])] = &[
             "at least 1s [default: 60s]",
             "[default: what the engines have in common]",
             "spread*2+locality [default: spread]",
+            "availability, health, taint, platform, plugins, runtime, port, containerslots, limit, dependency, affinity, constraint, whitelist, spread, pod, devices, resources; availability, taint, pod, devices, resources are asked in any case",
             "repeatable [default: all, in this order]",
             "swarm.overcommit=0.05",
             "swarm.createretry=0",

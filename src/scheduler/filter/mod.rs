@@ -134,6 +134,13 @@ pub(super) fn always() -> [Box<dyn Filter>; 5] {
     ]
 }
 
+/// Returns the names of all filters, in the order in which they are asked, and of those that are asked in any case.
+pub fn names() -> (Vec<&'static str>, Vec<&'static str>) {
+    let all = FILTERS.iter().map(|make| make(Manners::Engine).name());
+    let always = always().iter().map(|filter| filter.name()).collect();
+    (all.collect(), always)
+}
+
 /// A soft wish on one node: its kind, how it was written, and whether the node meets it.
 type Soft<'a> = (&'static str, &'a Expr, bool);
 
