@@ -130,6 +130,7 @@ pub async fn run_with(config: Config, scheduler: scheduler::Scheduler) -> Result
         feed: feed.clone(),
     };
     tokio::spawn(cluster::members::run(discovered, watch_with, publish));
+    tokio::spawn(cluster::entries::run(members.clone()));
     let decisions = cluster::Decisions::keeping(config.decisions);
     let stop = CancellationToken::new();
     let queue = cluster::Queue::new(config.queue_timeout, stop.clone());

@@ -107,6 +107,8 @@ pub struct Api {
     requests: AtomicU64,
     usage: system::df::Usage,
     host: String,
+    /// What clients were shown of swarm mode's nodes.
+    seen: swarm::seen::Seen,
     /// The newest API version that was ever advertised.
     promised: AtomicU16,
 }
@@ -121,6 +123,7 @@ impl Api {
             requests: AtomicU64::new(1),
             usage: system::df::Usage::default(),
             host: host.trim().to_owned(),
+            seen: swarm::seen::Seen::default(),
             promised: AtomicU16::new(version::OLDEST),
         })
     }

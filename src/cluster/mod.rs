@@ -16,6 +16,7 @@ pub mod decisions;
 mod desk;
 mod devices;
 mod endpoints;
+pub mod entries;
 pub mod error;
 pub mod events;
 pub mod execs;

@@ -39,6 +39,7 @@ pub use inventory::{Copying, record};
 pub use settings::Settings;
 
 use crate::model::Node;
+use crate::model::entry::Entry;
 use crate::net::body::{self, Body};
 
 /// How long an engine may take for a request before it is asked whether it answers at all.
@@ -86,6 +87,8 @@ pub(crate) enum Command {
     Copying(Copying, String, Option<Timestamp>),
     /// The copy has ended, whichever way.
     Copied(Copying, String),
+    /// What managers of its swarm-mode cluster keep of it.
+    Kept(Entry),
 }
 
 /// A wish for a refresh; the sender is answered with the node's revision once it is published.
@@ -174,6 +177,12 @@ impl Engine {
     pub async fn copied(&self, copy: Copying, tag: &str) {
         let ended = Command::Copied(copy, tag.to_owned());
         let _ = self.commands.send(ended).await;
+    }
+
+    /// Tells what managers of its swarm-mode cluster keep of the engine. Never waits.
+    pub fn kept(&self, entry: Entry) {
+        // Lost in a full queue, it is told again when managers are next asked.
+        let _ = self.commands.try_send(Command::Kept(entry));
     }
 
     /// Has the engine looked at when a call takes long, and returns once it is no longer healthy, with the reason.

@@ -23,7 +23,7 @@ use super::load;
 use super::probe::{API_NEWEST, spoken};
 use super::pulse::Pulse;
 use super::rounds::{self, Answered};
-use super::stale::Pending;
+use super::stale::{Pending, when};
 use super::{Client, Command, Engine, Error, Refresh, Settings};
 use crate::model::event::Event;
 use crate::model::{Health, Node};
@@ -252,6 +252,10 @@ impl Monitor {
             Command::Read(order) => order,
             Command::Tagged(tag) => return self.inventory.tagged(&tag),
             Command::Suspect => return poke.notify_one(),
+            Command::Kept(entry) => {
+                self.pending.changed |= self.inventory.hear(entry);
+                return;
+            }
             Command::Copying(copy, tag, moved_at) => {
                 self.inventory.copied.insert(copy, tag, moved_at);
                 return;
@@ -483,17 +487,5 @@ impl Monitor {
                 self.feed.tell(event, node.facts.skew_nano());
             }
         }
-    }
-}
-
-/// Runs `read` when `wanted`.
-async fn when<T>(
-    wanted: bool,
-    read: impl Future<Output = Result<T, Error>>,
-) -> Result<Option<T>, Error> {
-    if wanted {
-        read.await.map(Some)
-    } else {
-        Ok(None)
     }
 }

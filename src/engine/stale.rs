@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::breaker::Breaker;
 use super::inventory::Inventory;
-use super::{Order, Refresh};
+use super::{Error, Order, Refresh};
 use crate::model::event::Event;
 
 /// What has to be done before the next publication.
@@ -89,7 +89,23 @@ impl Pending {
             ("volume", "mount" | "unmount") => {}
             ("volume", _) => self.volumes = true,
             ("plugin", _) => self.plugins = true,
+            ("node", _) => {
+                inventory.peers_changed();
+                self.changed = true;
+            }
             _ => {}
         }
+    }
+}
+
+/// Runs `read` when it is `wanted`.
+pub(super) async fn when<T>(
+    wanted: bool,
+    read: impl Future<Output = Result<T, Error>>,
+) -> Result<Option<T>, Error> {
+    if wanted {
+        read.await.map(Some)
+    } else {
+        Ok(None)
     }
 }

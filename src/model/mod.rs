@@ -12,6 +12,7 @@ mod facts;
 pub mod go_json;
 pub mod host_config;
 
+pub mod entry;
 pub mod image;
 pub mod load;
 pub mod manners;

@@ -32,8 +32,12 @@ pub struct Node {
     pub trouble: Option<Trouble>,
     /// The labels that constraints see: built-in ones, those an operator gave, the engine's own.
     pub labels: BTreeMap<String, String>,
-    /// What an operator decided about it.
+    /// What operators decided about it, be it here or at a manager of its swarm-mode cluster.
     pub orders: Orders,
+    /// What of that its engine carries.
+    pub carried: Orders,
+    /// Grows when the engine, a manager, tells that nodes of its swarm-mode cluster have changed.
+    pub peers_told: u64,
     /// What the engine says of itself.
     pub facts: Arc<Facts>,
     /// What the node can give, overcommit included.
@@ -111,6 +115,12 @@ impl Node {
     pub fn is_in_swarm(&self) -> bool {
         let state = self.facts.info["Swarm"]["LocalNodeState"].as_str();
         !matches!(state, None | Some("" | "inactive"))
+    }
+
+    /// Returns the engine's ID in its swarm-mode cluster; empty when it is in none.
+    pub fn swarm_node_id(&self) -> &str {
+        let id = self.facts.info["Swarm"]["NodeID"].as_str();
+        id.unwrap_or_default()
     }
 
     /// Tells whether the engine manages a swarm-mode cluster.

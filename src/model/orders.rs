@@ -2,21 +2,22 @@
 //!
 //! Invariant: they live on the node's own engine, so that they survive Flotilla, move with the engine and are the same
 //! for every manager. Engines let nothing of themselves be changed, so an empty volume carries them in a label; it is
-//! shown in no list.
+//! shown in no list. In a swarm-mode cluster its managers keep the same, and others may change it there.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::Volume;
+use super::entry::Entry;
 
 /// The label with the orders as JSON.
 pub const ORDERS_LABEL: &str = "com.flotilla.node";
 /// What the names of the volumes begin with; the revision follows.
 const VOLUME: &str = "flotilla-node-";
 
-/// Whether a node takes new containers (swarm mode's words).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Whether a node takes new containers (swarm mode's words), the strictest last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Availability {
     /// It does.
@@ -60,9 +61,28 @@ pub struct Orders {
     pub availability: Availability,
     /// Labels that constraints see beside the engine's own, which they hide.
     pub labels: BTreeMap<String, String>,
+    /// The node's ID in the swarm-mode cluster whose managers were told the same; empty when none were.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub told: String,
 }
 
 impl Orders {
+    /// Returns what counts where managers keep an entry of the node. Once they were told these orders, the entry is newer
+    /// or the same. Before that both count: the labels of both, of which these hide the others, and the stricter word.
+    #[must_use]
+    pub fn with(&self, entry: &Entry) -> Self {
+        let mut orders = Self {
+            availability: entry.availability,
+            labels: entry.labels.clone(),
+            ..self.clone()
+        };
+        if self.told != entry.id {
+            orders.availability = self.availability.max(entry.availability);
+            orders.labels.extend(self.labels.clone());
+        }
+        orders
+    }
+
     /// Returns the name of the volume that carries these orders.
     pub fn volume(&self) -> String {
         format!("{VOLUME}{}", self.revision)
@@ -130,6 +150,7 @@ mod tests {
             revision: 10,
             availability: Availability::Drain,
             labels: BTreeMap::from([("zone".to_owned(), "a=b".to_owned())]),
+            told: "me".to_owned(),
         };
         let text = serde_json::to_string(&orders).unwrap();
         let volumes = [
@@ -142,6 +163,37 @@ mod tests {
         let carriers = volumes.iter().filter(|v| Orders::are_in(v)).count();
         assert_eq!(carriers, 2, "a user's volume of that name is none");
         assert_eq!(Orders::read(&volumes[..1]), Orders::default());
+    }
+
+    #[test]
+    fn an_entry_counts_alone_once_its_managers_were_told() {
+        let labels = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            let pairs = pairs.iter();
+            pairs.map(|(k, v)| ((*k).into(), (*v).into())).collect()
+        };
+        let mut orders = Orders {
+            revision: 2,
+            availability: Availability::Pause,
+            labels: labels(&[("a", "ours"), ("b", "ours")]),
+            told: String::new(),
+        };
+        let mut entry = Entry {
+            id: "me".to_owned(),
+            labels: labels(&[("a", "theirs"), ("c", "theirs")]),
+            ..Entry::default()
+        };
+        let both = orders.with(&entry);
+        assert_eq!(both.availability, Availability::Pause);
+        let expected = labels(&[("a", "ours"), ("b", "ours"), ("c", "theirs")]);
+        assert_eq!((both.labels, both.revision), (expected, 2));
+        entry.availability = Availability::Drain;
+        assert_eq!(orders.with(&entry).availability, Availability::Drain);
+
+        orders.told = "me".to_owned();
+        entry.availability = Availability::Active;
+        let theirs = orders.with(&entry);
+        assert_eq!(theirs.availability, Availability::Active);
+        assert_eq!((theirs.labels, theirs.revision), (entry.labels, 2));
     }
 
     #[test]

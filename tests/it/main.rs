@@ -8,6 +8,7 @@ mod support;
 
 mod advisors;
 mod as_started;
+mod at_managers;
 mod bad_input;
 mod build_bases;
 mod build_header;

@@ -1,9 +1,10 @@
-//! `docker node update`: availability and labels, kept on the node's own engine.
+//! `docker node update`: availability and labels, kept on the node's own engine, and by the managers of its swarm-mode
+//! cluster.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::{Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -14,10 +15,11 @@ use crate::api::swarm;
 use crate::api::swarm::entry::{self, Said};
 use crate::api::{home, warning};
 use crate::cluster::Members;
-use crate::engine::{Engine, Refresh};
+use crate::engine::{self, Engine, Refresh};
 use crate::model::Node;
 use crate::model::orders::{Availability, Orders};
 use crate::model::raw::quote;
+use crate::net::body::Body;
 
 /// How long the engine may take for each step.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -33,13 +35,18 @@ struct NodeSpec {
     labels: Option<BTreeMap<String, String>>,
 }
 
+impl NodeSpec {
+    fn parse(text: &[u8]) -> Result<Self, Error> {
+        // By way of a map: an array would pass for a struct.
+        serde_json::from_slice::<serde_json::Map<_, _>>(text)
+            .and_then(|map| serde_json::from_value(map.into()))
+            .map_err(|e| Error::Bad(format!("invalid JSON: {e}")))
+    }
+}
+
 /// Updates one node.
 pub(in crate::api) async fn update(mut call: Call) -> Answer {
-    let text = call.read_body().await?;
-    // By way of a map: an array would pass for a struct.
-    let spec = serde_json::from_slice::<serde_json::Map<_, _>>(&text)
-        .and_then(|map| serde_json::from_value::<NodeSpec>(map.into()))
-        .map_err(|e| Error::Bad(format!("invalid JSON: {e}")))?;
+    let spec = NodeSpec::parse(&call.read_body().await?)?;
     let version = version(&call)?;
     let availability = Availability::parse(&spec.availability).ok_or_else(|| {
         Error::Bad(format!(
@@ -51,25 +58,26 @@ pub(in crate::api) async fn update(mut call: Call) -> Answer {
     let node = find(&members, &call.id)?;
     let (node, engine) = home::engine(&members, &node)?;
     check_role(&spec.role, &node)?;
-    // One change of a node at a time; another manager's is seen by the version.
+    let manager = match node.is_in_swarm() {
+        true => swarm::manager_of(&members, &node)?,
+        false => None,
+    };
+    // One change of a node at a time; another's is seen by the version, which is the managers' where there are any.
     let held = call
         .api
         .cluster
         .reservations()
         .reserve_object("node", &node.key);
     let _held = held
-        .filter(|_| node.orders.revision == version)
+        .filter(|_| manager.is_some() || node.carried.revision == version)
         .ok_or_else(|| {
             Error::Conflict("update out of sequence: the node was changed meanwhile".to_owned())
         })?;
-    let orders = Orders {
-        revision: version + 1,
+    let mut orders = Orders {
+        revision: node.carried.revision + 1,
         availability,
         labels: spec.labels.unwrap_or_default(),
-    };
-    let manager = match node.is_in_swarm() {
-        true => swarm::manager_of(&members, &node)?,
-        false => None,
+        told: String::new(),
     };
     if let Some(manager) = &manager {
         let said = Said {
@@ -77,23 +85,29 @@ pub(in crate::api) async fn update(mut call: Call) -> Answer {
             role: &spec.role,
             labels: json!(orders.labels),
         };
-        entry::update(manager, &id(&members, &node), &said).await?;
+        orders.told = id(&members, &node);
+        let saw = (version, &call.api.seen);
+        let entry = entry::update(manager, &orders.told, saw, &said).await;
+        let entry = entry.map_err(refusal)?;
+        entry.into_iter().for_each(|entry| engine.kept(entry));
     }
-    store(&engine, &node.orders, &orders).await?;
+    store(&engine, &node.carried, &orders).await?;
     call.api.cluster.refresh(&engine, Refresh::Volumes).await;
     let mut answer = no_content(StatusCode::OK);
     match &manager {
         Some(manager) => changed(&members, (&engine, manager), &node, &spec.role).await,
-        None if node.is_in_swarm() => warning::warn(
-            &mut answer,
-            &[format!(
-                "{}: its swarm-mode cluster has managers of others only, and was not told",
-                node.name
-            )],
-        ),
-        None => {}
+        None => warn_if_untold(&mut answer, &node),
     }
     Ok(answer)
+}
+
+/// Warns when a node's swarm-mode cluster has no manager of ours to tell.
+fn warn_if_untold(answer: &mut Response<Body>, node: &Node) {
+    if node.is_in_swarm() {
+        let (name, why) = (&node.name, "managers of others only, and was not told");
+        let text = format!("{name}: its swarm-mode cluster has {why}");
+        warning::warn(answer, &[text]);
+    }
 }
 
 /// Reads the version that the client saw.
@@ -116,6 +130,16 @@ fn check_role(role: &str, node: &Node) -> Result<(), Error> {
             "the engine is not in swarm mode: it can manage nothing".to_owned(),
         )),
         other => Err(Error::Bad(format!("invalid Role: {}", quote(other)))),
+    }
+}
+
+/// Says in a manager's own words that the client's version is not the newest.
+fn refusal(error: engine::Error) -> Error {
+    match error {
+        engine::Error::Status { message, .. } if message.contains(entry::OUTRUN) => {
+            Error::Fault(message)
+        }
+        other => other.into(),
     }
 }
 

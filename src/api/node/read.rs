@@ -6,14 +6,15 @@ use serde_json::Value;
 use super::{filter, find, show, task};
 use crate::api::call::{Answer, Call, json};
 use crate::api::error::Error;
-use crate::api::swarm::entry;
+use crate::cluster::entries;
 use crate::model::TASK_LABEL;
 
 /// Lists the nodes; in swarm mode those too that only a manager knows.
 pub(in crate::api) async fn list(call: Call) -> Answer {
     let filters = filter::of_nodes(&call.query)?;
     let members = call.members();
-    let entries = entry::all(&members).await;
+    let entries = entries::all(&members).await;
+    call.api.seen.note(&entries);
     let nodes = members.view.nodes().iter();
     let ours = nodes.map(|n| show::with_entry(&members, n, &entries));
     let mut shown: Vec<Value> = ours.collect();
@@ -27,9 +28,10 @@ pub(in crate::api) async fn inspect(call: Call) -> Answer {
     let members = call.members();
     let node = find(&members, &call.id)?;
     let entries = match node.is_in_swarm() {
-        true => entry::all(&members).await,
+        true => entries::all(&members).await,
         false => Vec::new(),
     };
+    call.api.seen.note(&entries);
     Ok(answer(&show::with_entry(&members, &node, &entries)))
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::id;
 use crate::api::system::about::About;
 use crate::cluster::Members;
+use crate::model::entry::Entry;
 use crate::model::node::engine_labels;
 use crate::model::{ClusterView, Health, Node};
 
@@ -57,7 +58,7 @@ pub(super) fn node(members: &Members, node: &Node) -> Value {
     let labels: BTreeMap<&str, &str> = engine_labels(info).collect();
     let mut shown = json!({
         "ID": id(members, node),
-        "Version": {"Index": node.orders.revision},
+        "Version": {"Index": node.carried.revision},
         "CreatedAt": NO_TIME,
         "UpdatedAt": updated,
         "Spec": {
@@ -121,14 +122,24 @@ pub(super) fn all(view: &ClusterView, about: &About) -> Value {
     })
 }
 
-/// Writes a node as [`node`] does, with what a manager knows of its part in the swarm-mode cluster: its role as it is
-/// wanted, its certificate, and who leads.
+/// Writes a node as [`node`] does, with what a manager knows of its part in the swarm-mode cluster: what users said of it
+/// there, its certificate, and who leads.
 pub(super) fn with_entry(members: &Members, of: &Node, entries: &[Value]) -> Value {
     let mut shown = node(members, of);
     let entry = entries.iter().find(|entry| entry["ID"] == shown["ID"]);
     if let (Some(entry), true) = (entry, of.is_in_swarm()) {
+        if let Some(entry) = Entry::parse(entry) {
+            let orders = of.carried.with(&entry);
+            shown["Spec"]["Labels"] = json!(orders.labels);
+            shown["Spec"]["Availability"] = orders.availability.word().into();
+        }
         shown["Spec"]["Role"] = entry["Spec"]["Role"].clone();
-        shown["CreatedAt"] = entry["CreatedAt"].clone();
+        if let Some(name) = entry["Spec"].get("Name") {
+            shown["Spec"]["Name"] = name.clone();
+        }
+        for key in ["Version", "CreatedAt", "UpdatedAt"] {
+            shown[key] = entry[key].clone();
+        }
         for key in ["Resources", "TLSInfo"] {
             if entry["Description"][key].is_object() {
                 shown["Description"][key] = entry["Description"][key].clone();

@@ -6,10 +6,11 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::cluster::Members;
+use super::seen::Seen;
 use crate::engine::backoff::Backoff;
 use crate::engine::{self, Engine};
 use crate::model::Node;
+use crate::model::entry::Entry;
 
 /// How long a manager may take to answer.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// How often an update is sent while the entry changes by itself.
 const TRIES: u32 = 10;
 /// What a manager says when an entry changed since it was read.
-const OUTRUN: &str = "update out of sequence";
+pub(in crate::api) const OUTRUN: &str = "update out of sequence";
 
 /// What users say of a node that swarm mode keeps too.
 pub(in crate::api) struct Said<'a> {
@@ -29,56 +30,52 @@ pub(in crate::api) struct Said<'a> {
     pub(in crate::api) labels: Value,
 }
 
-/// Returns what a manager keeps of all nodes of its cluster; nothing when it does not tell.
-pub(in crate::api) async fn all(members: &Members) -> Vec<Value> {
-    let managers = super::managers(members).unwrap_or_default();
-    // One that was demoted past us refuses, and the next one knows as much.
-    for manager in managers {
-        match manager.client().get("/nodes", DEADLINE).await {
-            Ok(text) => return serde_json::from_slice(&text).unwrap_or_default(),
-            Err(error) => tracing::warn!(%error, "swarm mode's nodes not read"),
-        }
-    }
-    Vec::new()
-}
-
-/// Says the same of a node to swarm mode's own scheduler, which places the tasks of services.
+/// Says the same of a node to swarm mode's own scheduler, which places the tasks of services, for a client that `saw` a
+/// version of the entry. Returns the entry as it is then, if the manager still tells it.
 ///
 /// # Errors
-/// The manager's, such as that the last manager cannot be demoted.
+/// The manager's, such as that the entry has changed since, or that the last manager cannot be demoted.
 pub(in crate::api) async fn update(
     manager: &Engine,
     id: &str,
+    saw: (u64, &Seen),
     said: &Said<'_>,
-) -> Result<(), engine::Error> {
-    let path = format!("/nodes/{id}");
+) -> Result<Option<Entry>, engine::Error> {
+    let (version, seen) = saw;
     let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
-    for _ in 0..TRIES {
-        let entry = manager.client().get(&path, DEADLINE).await?;
-        let entry: Value = serde_json::from_slice(&entry).unwrap_or_default();
+    let mut tries = 1..=TRIES;
+    loop {
+        let entry = read(manager, id).await?;
         let mut spec = entry["Spec"].clone();
         spec["Availability"] = said.availability.into();
         spec["Labels"] = said.labels.clone();
         if !said.role.is_empty() {
             spec["Role"] = said.role.into();
         }
-        match post(manager, &entry, &spec).await {
-            // Swarm mode itself changes entries, as when a role is taken on. What users saw was checked by our version.
-            Err(engine::Error::Status { message, .. }) if message.contains(OUTRUN) => {}
-            done => return done,
+        let version = seen.current(&entry, version);
+        let is_stale = entry["Version"]["Index"] != version;
+        match (post(manager, id, version, &spec).await, tries.next()) {
+            // Swarm mode itself changed the entry meanwhile.
+            (Err(engine::Error::Status { message, .. }), Some(_))
+                if message.contains(OUTRUN) && !is_stale => {}
+            (done, _) => {
+                done?;
+                return Ok(read(manager, id).await.ok().as_ref().and_then(Entry::parse));
+            }
         }
         tokio::time::sleep(backoff.wait()).await;
     }
-    Err(engine::Error::Answer {
-        node: manager.node().name.clone(),
-        what: format!("{OUTRUN} {TRIES} times"),
-    })
 }
 
-/// Writes an entry's spec; the manager refuses when someone else changed the entry meanwhile.
-async fn post(manager: &Engine, entry: &Value, spec: &Value) -> Result<(), engine::Error> {
-    let id = entry["ID"].as_str().unwrap_or_default();
-    let version = &entry["Version"]["Index"];
+/// Reads an entry.
+async fn read(manager: &Engine, id: &str) -> Result<Value, engine::Error> {
+    let path = format!("/nodes/{id}");
+    let entry = manager.client().get(&path, DEADLINE).await?;
+    Ok(serde_json::from_slice(&entry).unwrap_or_default())
+}
+
+/// Writes an entry's spec; the manager refuses when someone else changed the entry since that version.
+async fn post(manager: &Engine, id: &str, version: u64, spec: &Value) -> Result<(), engine::Error> {
     let path = format!("/nodes/{id}/update?version={version}");
     let body = Some(spec.to_string().into());
     let client = manager.client();
@@ -124,15 +121,17 @@ pub(super) async fn drop_former(manager: &Engine, node: &Node) -> Result<(), eng
 pub(super) async fn demote(manager: &Engine, entry: &Value) -> Result<(), engine::Error> {
     let mut spec = entry["Spec"].clone();
     spec["Role"] = json!("worker");
-    post(manager, entry, &spec).await
+    let id = entry["ID"].as_str().unwrap_or_default();
+    let version = entry["Version"]["Index"].as_u64().unwrap_or_default();
+    post(manager, id, version, &spec).await
 }
 
 /// Demotes an entry that is a manager's, which takes a vote; removes any other.
 async fn drop_one(manager: &Engine, entry: &Value) -> Result<(), engine::Error> {
+    let id = entry["ID"].as_str().unwrap_or_default();
     if entry["Spec"]["Role"] == "manager" {
         return demote(manager, entry).await;
     }
-    let id = entry["ID"].as_str().unwrap_or_default();
     let path = format!("/nodes/{id}?force=1");
     let client = manager.client();
     let done = client.call(Method::DELETE, &path, None, DEADLINE).await;

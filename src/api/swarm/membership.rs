@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::api::call::{Answer, Call, json as answer, no_content};
 use crate::api::error::Error;
 use crate::api::swarm::{alone, entry, manager};
-use crate::cluster::{self, Cluster, Members};
+use crate::cluster::{self, Cluster, Members, entries};
 use crate::engine::{self, Engine, Refresh};
 use crate::model::Node;
 
@@ -238,13 +238,15 @@ async fn step_down(
 ) -> Option<Engine> {
     let leads = |entry: &Value| entry["ManagerStatus"]["Leader"] == true;
     let is_of = |entry: &Value, node: &Node| entry["ID"] == node.facts.info["Swarm"]["NodeID"];
-    let entries = entry::all(members).await;
+    let entries = entries::all(members).await;
     let led =
         |(node, _): &&(&Arc<Node>, &Engine)| entries.iter().any(|e| leads(e) && is_of(e, node));
-    let (_, leader) = managers.iter().find(led)?;
-    for (node, engine) in managers.iter().filter(|(_, e)| !leader.is_same(e)) {
+    let (of, leader) = managers.iter().find(led)?;
+    let same = |node: &Node| node.swarm_id() == of.swarm_id();
+    let others = managers.iter();
+    for (node, engine) in others.filter(|(n, e)| same(n) && !leader.is_same(e)) {
         // Read anew each time: entries change as managers go.
-        let entries = entry::all(members).await;
+        let entries = entries::all(members).await;
         let demoted = match entries.iter().find(|e| is_of(e, node)) {
             Some(entry) => entry::demote(leader, entry).await,
             None => continue,

@@ -4,6 +4,7 @@ mod alone;
 pub(in crate::api) mod entry;
 mod managers;
 mod membership;
+pub(in crate::api) mod seen;
 
 use managers::{ask, managers};
 pub(super) use managers::{manager, manager_of};

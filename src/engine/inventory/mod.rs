@@ -21,6 +21,7 @@ pub(crate) use inspected::{content, last_tagged};
 pub(crate) use lists::{images, networks, plugins, volumes};
 
 use super::pulse::Pulse;
+use crate::model::entry::Entry;
 use crate::model::image::{familiar, with_tag};
 use crate::model::load::Load;
 use crate::model::node::{Facts, Trouble, engine_labels};
@@ -50,6 +51,10 @@ pub(crate) struct Inventory {
     ordered: String,
     /// Whether the volume that carries the orders is gone from the engine.
     orders_lost: bool,
+    /// What managers of its swarm-mode cluster keep of the engine, as last heard.
+    entry: Option<Entry>,
+    /// Grows when the engine tells that nodes of its swarm-mode cluster have changed.
+    peers_told: u64,
     /// Tags that copies bring at the moment.
     pub(crate) copied: Copies,
     /// Tags given since the last list, also to images that had them: whoever gives one means that image from now on.
@@ -78,6 +83,8 @@ impl Inventory {
             orders: Orders::default(),
             ordered: String::new(),
             orders_lost: false,
+            entry: None,
+            peers_told: 0,
             copied: Copies::default(),
             retagged: HashSet::new(),
             updated_at: None,
@@ -230,6 +237,32 @@ impl Inventory {
         self.orders_lost = false;
     }
 
+    /// Takes what managers keep of the engine; tells whether that is news.
+    pub(crate) fn hear(&mut self, entry: Entry) -> bool {
+        let known = self.entry.as_ref();
+        let known = known.is_some_and(|e| e.id == entry.id && e.version >= entry.version);
+        // Of whom it was before it joined anew nothing counts.
+        let is_news = !known && self.facts.info["Swarm"]["NodeID"] == *entry.id;
+        if is_news {
+            self.entry = Some(entry);
+        }
+        is_news
+    }
+
+    /// Notes that nodes of the engine's swarm-mode cluster have changed.
+    pub(crate) fn peers_changed(&mut self) {
+        self.peers_told += 1;
+    }
+
+    /// Returns what operators decided: what the engine carries, and what managers keep as long as it is in their cluster.
+    fn all_orders(&self) -> Orders {
+        let now = &self.facts.info["Swarm"]["NodeID"];
+        match self.entry.as_ref().filter(|entry| *now == *entry.id) {
+            Some(entry) => self.orders.with(entry),
+            None => self.orders.clone(),
+        }
+    }
+
     /// Replaces all managed plugins.
     pub(crate) fn set_plugins(&mut self, plugins: Vec<Plugin>) {
         self.plugins = Arc::new(plugins);
@@ -266,7 +299,8 @@ impl Inventory {
             // Rounding down never promises more than there is.
             (n as f64 * (1.0 + self.overcommit)).floor() as i64
         };
-        let labels = labels(info, &self.orders.labels);
+        let orders = self.all_orders();
+        let labels = labels(info, &orders.labels);
         let devices = Arc::new(Stock::of(&labels, info));
         Node {
             key: Arc::clone(&self.key),
@@ -277,7 +311,9 @@ impl Inventory {
             failures: pulse.failures(),
             trouble: trouble.cloned(),
             labels,
-            orders: self.orders.clone(),
+            orders,
+            carried: self.orders.clone(),
+            peers_told: self.peers_told,
             facts: Arc::clone(&self.facts),
             capacity: Resources {
                 nano_cpus: match self.manners {
@@ -383,6 +419,37 @@ mod tests {
                 (nano_cpus, 1050)
             );
         }
+    }
+
+    #[test]
+    fn what_managers_keep_counts_while_the_engine_is_in_their_cluster() {
+        let mut inventory = Inventory::new("a:2375".into(), 0.0, Manners::Engine);
+        let facts = |id: &str| Facts {
+            info: serde_json::json!({"Swarm": {"NodeID": id}}),
+            ..Facts::default()
+        };
+        let entry = |id: &str, version, label: &str| Entry {
+            id: id.to_owned(),
+            version,
+            labels: BTreeMap::from([(label.to_owned(), String::new())]),
+            ..Entry::default()
+        };
+        let shown = |inventory: &mut Inventory| {
+            let pulse = Pulse::new(3, std::time::Duration::from_secs(1));
+            let labels = inventory.freeze(&pulse, None).labels;
+            labels.into_keys().collect::<Vec<_>>()
+        };
+        inventory.set_facts(facts("one").into());
+        assert!(!inventory.hear(entry("other", 9, "x")));
+        assert!(inventory.hear(entry("one", 5, "new")));
+        assert!(!inventory.hear(entry("one", 4, "old")));
+        assert_eq!(shown(&mut inventory), ["new"]);
+        inventory.set_facts(facts("").into());
+        assert!(shown(&mut inventory).is_empty());
+        inventory.set_facts(facts("two").into());
+        assert!(shown(&mut inventory).is_empty());
+        assert!(inventory.hear(entry("two", 1, "again")));
+        assert_eq!(shown(&mut inventory), ["again"]);
     }
 
     #[test]
