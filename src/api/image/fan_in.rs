@@ -1,7 +1,8 @@
 //! Progress of one call on many nodes, made one stream that the docker CLI redraws in place.
 //!
 //! Each node has a row (`"id":"node0"` with `progressDetail`, without which the CLI does not redraw). What every node
-//! says alike at the end is said once, and an error comes last, because clients stop reading there.
+//! says alike at the end is said once, and an error comes last, because clients stop reading there. The first line of a
+//! pull, which names the tag, stays as it came: there are clients that read the tag from it.
 
 use std::collections::BTreeMap;
 
@@ -50,6 +51,8 @@ pub(in crate::api) struct FanIn {
     failed: BTreeMap<usize, engine::Error>,
     /// Closing lines without an ID (`Digest: …`, `Loaded image: …`), once each, in the order they came.
     closing: Vec<String>,
+    /// Whether the line that names the image has been shown.
+    opened: bool,
 }
 
 impl FanIn {
@@ -64,6 +67,7 @@ impl FanIn {
             left_out: Vec::new(),
             failed: BTreeMap::new(),
             closing: Vec::new(),
+            opened: false,
         }
     }
 
@@ -213,6 +217,10 @@ impl FanIn {
             }
             return None;
         }
+        if !self.opened && status.starts_with("Pulling from ") {
+            self.opened = true;
+            return Some(format!("{text}\r\n").into());
+        }
         let id: String = told.decode("id").unwrap_or_default();
         let shown = match id.as_str() {
             "" => status,
@@ -302,6 +310,20 @@ mod tests {
                 "{\"status\":\"Digest: sha256:1\"}\r\n",
                 "{\"status\":\"Status: Downloaded newer image for x\"}\r\n"
             ]
+        );
+    }
+
+    #[test]
+    fn the_line_that_names_the_tag_comes_once_as_one_engine_says_it() {
+        let mut fan_in = fan_in();
+        let opening = || line(r#"{"status":"Pulling from hello","id":"linux"}"#);
+        assert_eq!(
+            text(fan_in.take(0, opening())),
+            "{\"status\":\"Pulling from hello\",\"id\":\"linux\"}\r\n"
+        );
+        assert_eq!(
+            text(fan_in.take(1, opening())),
+            "{\"status\":\"linux: Pulling from hello\",\"progressDetail\":{},\"id\":\"node1\"}\r\n"
         );
     }
 
