@@ -3,6 +3,7 @@
 # cache folder. Says nothing when nothing is to be done; a part that is optional and cannot be had is named in one sentence and left out.
 set -euo pipefail
 
+here=$(cd "$(dirname "$0")/../.." && pwd)
 cache=${FLOTILLA_LAB_CACHE:-/var/cache/flotilla-lab}
 # Debian's suites that have the engines and clients wanted, whatever suite this machine is.
 older=bookworm
@@ -12,12 +13,19 @@ say() { printf 'lab packages: %s\n' "$*"; }
 fail() { printf 'lab packages: %s\n' "$*" >&2; exit 1; }
 
 # A part is made anew when its number here has changed since it was made.
-version() { case $1 in debian | node) echo 2 ;; *) echo 1 ;; esac; }
+version() {
+  case $1 in
+    debian | node) echo 2 ;;
+    # The client that Flotilla itself is built with.
+    bollard) sed -n 's/^bollard = .*"=\([0-9.]*\)".*/\1/p;T;q' "$here/Cargo.toml" ;;
+    *) echo 1 ;;
+  esac
+}
 # A part is done when its stamp holds its version.
 done_already() { [ "$(cat "$cache/$1/.version" 2>/dev/null)" = "$(version "$1")" ]; }
 stamp() { version "$1" >"$cache/$1/.version"; }
 
-parts=(debian engine-20 cli-20 engine-28 cli-28 plugins python compose-1 suite node busybox)
+parts=(debian engine-20 cli-20 engine-28 cli-28 plugins python compose-1 suite bollard node busybox)
 # The cache can outlive the machine's own packages.
 [ -x /usr/sbin/dockerd ] && [ -x /usr/bin/docker-registry ] || rm -f "$cache/debian/.version"
 missing=()
@@ -197,6 +205,25 @@ part_suite() {
   tar -xzf "$folder"/source/docker-6.1.3.tar.gz -C "$folder/source" --strip-components 1
 }
 
+# bollard's own tests, which its package brings, built from the packages that its own lock names.
+part_bollard() {
+  local folder=$cache/bollard source name
+  quietly twice cargo fetch --locked --manifest-path "$here/Cargo.toml" || return 1
+  source=$(cargo metadata --locked --offline --format-version 1 --manifest-path "$here/Cargo.toml" |
+    grep -o '"manifest_path":"[^"]*/bollard-0[^"/]*/Cargo.toml"' | cut -d'"' -f4)
+  [ -n "$source" ] || return 1
+  rm -rf "$folder"
+  cp -r "$(dirname "$source")" "$folder"
+  (cd "$folder" && CARGO_PROFILE_DEV_DEBUG=0 quietly twice cargo test --quiet --locked --target-dir target \
+    --features test_http,time --test '*' --no-run) || return 1
+  mkdir "$folder/bin"
+  for name in "$folder"/tests/*.rs; do
+    name=$(basename "$name" .rs)
+    find "$folder/target/debug/deps" -name "$name-*" -executable -exec mv {} "$folder/bin/$name" ';'
+  done
+  rm -rf "$folder/target"
+}
+
 part_node() {
   mkdir -p "$cache/node"
   quietly twice npm install --prefix "$cache/node" --no-audit --no-fund --silent 'dockerode@^5' 'testcontainers@^10'
@@ -235,7 +262,7 @@ pack_image() {
   rm -rf "$image"
 }
 
-optional=" engine-28 cli-28 plugins python compose-1 suite node "
+optional=" engine-28 cli-28 plugins python compose-1 suite bollard node "
 for part in "${missing[@]}"; do
   # Another run may have made it while this one waited for the lock.
   done_already "$part" && continue

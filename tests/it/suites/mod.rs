@@ -1,7 +1,8 @@
-//! docker-py's own tests: what passes on one engine passes through Flotilla before three.
+//! Clients' own tests, docker-py's here: what passes on one engine passes through Flotilla before three.
 //!
 //! The lab's registry stands for Docker Hub, so that tests that pull run too.
 
+mod bollard;
 mod parts;
 
 use std::collections::BTreeSet;
@@ -84,36 +85,57 @@ fn compare(part: &Part, releases: &[Release; 3]) {
     let Some(cache) = installed() else {
         return;
     };
-    // Some tests want what engines have as experiments.
-    let lab = |releases: &[Release]| {
-        let lab = Lab::start(&Spec::of(releases).hub().args("--experimental")).unwrap();
-        hub::fill(&lab);
-        lab
-    };
-    let one = lab(&[Release::V28]);
     let three = lab(releases);
-    let flotilla = Flotilla::before(&three);
+    compare_before(
+        &three,
+        part.by_nature,
+        part.least,
+        |lab, host, which| match which {
+            None => run(&cache, part, lab, host),
+            Some(tests) => run_tests(&cache, tests, lab, host),
+        },
+    );
+}
+
+/// Starts engines with all that tests of clients want.
+fn lab(releases: &[Release]) -> Lab {
+    // Some tests want what engines have as experiments.
+    let lab = Lab::start(&Spec::of(releases).hub().args("--experimental")).unwrap();
+    hub::fill(&lab);
+    lab
+}
+
+/// Runs tests on an engine of 28 and before three, and panics when one passes there and not here; `run` runs all, or
+/// those named, against an endpoint and returns the names of those that passed.
+fn compare_before(
+    three: &Lab,
+    by_nature: &[(&str, &str)],
+    least: usize,
+    run: impl Fn(&Lab, &str, Option<&BTreeSet<String>>) -> BTreeSet<String> + Sync,
+) {
+    let one = lab(&[Release::V28]);
+    let flotilla = Flotilla::before(three);
     let host = format!("tcp://{}", one.engines()[0].address());
     let (straight, through) = thread::scope(|scope| {
-        let straight = scope.spawn(|| run(&cache, part, &one, &host));
-        let through = run(&cache, part, &three, &flotilla.docker_host());
+        let straight = scope.spawn(|| run(&one, &host, None));
+        let through = run(three, &flotilla.docker_host(), None);
         (straight.join().unwrap(), through)
     });
     let count = straight.len();
-    assert!(count >= part.least, "{count} passed on one engine");
+    assert!(count >= least, "{count} passed on one engine");
     let is = |test: &str, name: &str| test.ends_with(&format!("::{name}"));
-    for (name, _) in part.by_nature {
+    for (name, _) in by_nature {
         assert!(
             straight.iter().any(|test| is(test, name)),
             "{name} does not pass on one engine either"
         );
     }
-    let explained = |test: &&String| part.by_nature.iter().any(|(name, _)| is(test, name));
+    let explained = |test: &&String| by_nature.iter().any(|(name, _)| is(test, name));
     let lost = straight.difference(&through);
     let mut lost: BTreeSet<_> = lost.filter(|test| !explained(test)).cloned().collect();
     if !lost.is_empty() {
         // Two suites at once are more than a slow machine may have time for: what is broken fails alone too.
-        let alone = run_tests(&cache, &lost, &three, &flotilla.docker_host());
+        let alone = run(three, &flotilla.docker_host(), Some(&lost));
         lost.retain(|test| !alone.contains(test));
     }
     assert!(lost.is_empty(), "pass on one engine alone: {lost:#?}");

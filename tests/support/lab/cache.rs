@@ -103,6 +103,11 @@ impl Cache {
         self.part("suite", "")
     }
 
+    /// Returns the folder of bollard's own tests, a program for each file of them in `bin`.
+    pub(crate) fn bollard(&self) -> Option<PathBuf> {
+        self.part("bollard", "")
+    }
+
     /// Returns a folder for `NODE_PATH` that has the packages `dockerode` and `testcontainers`.
     pub(crate) fn node_modules(&self) -> Option<PathBuf> {
         self.part("node", "node_modules")
