@@ -43,8 +43,8 @@ fn every(more: &[&str]) -> Value {
 }
 
 /// Creates one on every node, starts it, and returns the name of the node of the first.
-fn run(caller: &Caller, name: &str, more: &[&str]) -> String {
-    caller.create(name, &every(more)).expect(201);
+fn run(caller: &Caller, name: &str, body: &Value) -> String {
+    caller.create(name, body).expect(201);
     caller
         .post(&format!("/containers/{name}/start"))
         .expect(204);
@@ -97,7 +97,7 @@ fn each_node_gets_one_that_follows_the_first_also_a_node_that_joins_later() {
     let flotilla = Flotilla::start(folder.path(), &PATIENT, &url);
     flotilla.wait_for_nodes(3);
     let caller = Caller::new(flotilla.addr());
-    let first = run(&caller, "web", &["constraint:zone!=none"]);
+    let first = run(&caller, "web", &every(&["constraint:zone!=none"]));
     let sets = [("web", first.as_str())];
     until(&lab.engines()[..3], &sets, "running");
     fs::write(&list, addresses.join("\n")).unwrap();
@@ -149,7 +149,7 @@ fn each_node_gets_one_that_follows_the_first_also_a_node_that_joins_later() {
 fn no_node_gets_a_second_one_when_flotilla_dies_or_there_are_two() {
     let lab = Lab::start(&Spec::mixed()).unwrap();
     let mut flotilla = Flotilla::patient(&lab);
-    let first = run(&Caller::new(flotilla.addr()), "web", &[]);
+    let first = run(&Caller::new(flotilla.addr()), "web", &every(&[]));
     // Perhaps before, amid or after its copies.
     flotilla.kill();
     let mut flotilla = Flotilla::patient(&lab);
@@ -164,7 +164,12 @@ fn no_node_gets_a_second_one_when_flotilla_dies_or_there_are_two() {
     until(lab.engines(), &[("web", &first)], "running");
     // By the time that another is on every node, nothing more has come of the one before.
     let caller = Caller::new(pair[1].addr());
-    let other = run(&caller, "other", &[]);
+    // It brings its network along.
+    let net = json!({"Name": "globals", "Labels": {"com.docker.swarm.replicate": "true"}});
+    caller.post_json("/networks/create", &net).expect(201);
+    let mut body = every(&[]);
+    body["HostConfig"] = json!({"NetworkMode": "globals"});
+    let other = run(&caller, "other", &body);
     let both = [("web", first.as_str()), ("other", other.as_str())];
     until(lab.engines(), &both, "running");
     caller.delete("/containers/other?force=1").expect(204);
@@ -177,9 +182,9 @@ fn nodes_that_take_nothing_get_none_and_one_that_hangs_loses_its_own_later() {
     let flotilla = Flotilla::before(&lab);
     let caller = Caller::new(flotilla.addr());
     availability(&flotilla, &lab, "drain", "node2");
-    let first = run(&caller, "web", &["constraint:zone!=b"]);
+    let first = run(&caller, "web", &every(&["constraint:zone!=b"]));
     assert_eq!(first, "node0");
-    let other = run(&caller, "other", &[]);
+    let other = run(&caller, "other", &every(&[]));
     let others = ["node0", "node1"].map(|node| lab.engine(node));
     until(
         [others[0]],

@@ -124,6 +124,10 @@ impl Keeper {
             self.ended(ended);
         }
         let noted = self.note(members);
+        if noted.iter().all(Noted::is_empty) {
+            // As in most clusters, however many nodes change however often.
+            return Instant::now() + IDLE;
+        }
         let firsts = plan::firsts(&noted);
         self.kept.retain(|set, _| firsts.contains_key(set));
         let asked = firsts.iter().filter_map(|(set, first)| {

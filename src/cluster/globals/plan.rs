@@ -57,6 +57,11 @@ impl Noted {
         }
     }
 
+    /// Tells whether there is nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.own.is_empty()
+    }
+
     /// Walks its copies of a set.
     fn copies<'a>(&'a self, set: &'a str) -> impl Iterator<Item = &'a Arc<Container>> {
         self.own.iter().filter(move |c| copy_of(c) == Some(set))
