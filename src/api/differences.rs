@@ -18,6 +18,8 @@ const BY_NATURE: &str = "
 - `docker swarm init` makes one cluster of all nodes, and `docker node ls` shows them all.
 - What Flotilla refuses without asking an engine, it refuses with the status and in the words of 28.5, whatever its engines
   are.
+- A form as body (`Content-Type: application/x-www-form-urlencoded`) is refused with 400 unless it is empty, and also when
+  it is sent in chunks: an engine would take it for a second query.
 - An import takes place on one node, since each engine would give the image another ID.
 - An engine remembers its last 256 events, and until it restarts. When the stream from it breaks, what happened meanwhile
   is read from its memory. Of a gap that is longer, what lists show is made up and marked `flotilla.synthetic=true`: a

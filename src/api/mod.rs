@@ -19,6 +19,7 @@ mod exec;
 pub mod filters;
 #[cfg(test)]
 mod fixture;
+mod form;
 pub mod glob;
 mod holding;
 mod home;
@@ -226,7 +227,7 @@ impl Api {
             Manners::Engine => version::accept(path.version.as_deref(), now, most)?,
             Manners::Classic => version::any(path.version.as_deref(), now),
         };
-        refuse_form(&head)?;
+        form::refuse(route, &head, &body)?;
         let wish = Wish::take(&mut head.headers);
         let scope = Scope::of(route.class, &wish, &self.cluster)?;
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
@@ -330,19 +331,4 @@ impl Api {
             ..About::default()
         }
     }
-}
-
-/// Refuses form bodies: engines let them override the query, so what is judged here would not be what is done there.
-fn refuse_form(head: &Parts) -> Result<(), Error> {
-    let kind = head.headers.get(header::CONTENT_TYPE);
-    let kind = kind.and_then(|k| k.to_str().ok()).unwrap_or_default();
-    if kind
-        .to_ascii_lowercase()
-        .starts_with("application/x-www-form-urlencoded")
-    {
-        return Err(Error::Bad(format!(
-            "unsupported Content-Type header ({kind}): must be 'application/json'"
-        )));
-    }
-    Ok(())
 }

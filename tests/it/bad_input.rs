@@ -236,7 +236,22 @@ fn forms_do_not_override_the_query() {
         b"name=bad-form-body",
     );
     let names = [made("bad-form-body"), made("bad-form-query")];
-    call(flotilla.addr(), "DELETE", "/containers/bad-form?force=1");
+    // With nothing in them they are no forms, as for an engine.
+    let name = "/containers/bad-form/rename?name=bad-form-empty";
+    for (path, status) in [("/containers/bad-form/start", 204), (name, 204)] {
+        let empty = call_with(flotilla.addr(), "POST", path, &form, b"");
+        assert_eq!(empty.status(), status, "{path}: {}", empty.text());
+    }
+    for path in ["/networks/create", "/containers/bad-form-empty/update"] {
+        let ours = call_with(flotilla.addr(), "POST", path, &form, b"");
+        same(
+            path,
+            &ours,
+            &call_with(&straight(), "POST", path, &form, b""),
+        );
+    }
+    let path = "/containers/bad-form-empty?force=1";
+    call(flotilla.addr(), "DELETE", path);
     assert_eq!(answer.status(), 400, "{}", answer.text());
     assert_eq!(names, [0, 0]);
 }
