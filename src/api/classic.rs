@@ -9,8 +9,11 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde::de::Error as _;
 
+use super::bad_filter::BadFilter as F;
 use super::call::{Answer, Call, no_content, whole};
 use super::error::Error;
+use super::filters::Filters;
+use super::list::ListError;
 use super::route::Route;
 use crate::cluster;
 use crate::cluster::error::Kind;
@@ -18,8 +21,10 @@ use crate::cluster::spec::BadSpec;
 use crate::engine;
 use crate::model::Manners;
 use crate::model::event::Event;
+use crate::model::image::{familiar, with_tag};
 use crate::model::raw::{Object, quote};
 use crate::net::body::{self, Body};
+use crate::scheduler::wishes::BadWish;
 
 /// The API version that it announced, as minor number.
 pub(super) const API: u16 = 40;
@@ -97,9 +102,13 @@ pub(super) fn event(event: &Event) -> Bytes {
 /// Runs the handler, and answers as classic would have.
 pub(super) async fn answer(route: &Route, call: Call) -> Answer {
     let id = call.id.clone();
+    let filters = call.query.text("filters").to_owned();
     let answer = match (route.run)(call).await {
         Ok(answer) => answer,
-        Err(error) => return Err(in_its_words(route, &id, error)),
+        Err(error) => {
+            let error = bad_filter(route, &filters, error);
+            return Err(in_its_words(route, &id, error));
+        }
     };
     let (status, called) = (answer.status(), (route.method, route.path));
     match called {
@@ -147,6 +156,31 @@ fn only_id(text: &str) -> Option<String> {
     Some(format!("{{\"Id\":\"{id}\"}}\n"))
 }
 
+/// Says which filter of a list of images or networks is bad, all of which it refused in one form.
+fn bad_filter(route: &Route, filters: &str, error: Error) -> Error {
+    let invalid = |what: &str| Error::Bad(format!("Invalid filter: 'type'='{what}'"));
+    match (route.path, error) {
+        ("/networks", Error::Filter(F::NetworkType(kind))) => invalid(&kind),
+        ("/networks", Error::List(ListError::Filter(F::NetworkType(kind)))) => invalid(&kind),
+        ("/images/json", Error::List(ListError::Filter(F::Values { key, .. }))) => invalid(key),
+        ("/images/json", Error::Filter(F::Values { key, .. })) => invalid(key),
+        ("/images/json", Error::List(ListError::NoSuchImage(name))) => {
+            let filters = Filters::parse(filters).unwrap_or_default();
+            let asked = ["before", "since"].into_iter().flat_map(|key| {
+                let values = filters.values(key);
+                values.map(move |value| (key, value))
+            });
+            let means = |value: &str| value == name || with_tag(familiar(value)) == name;
+            let mut asked = asked.filter(|(_, value)| means(value));
+            let (key, value) = asked.next().unwrap_or(("before", &name));
+            Error::Bad(format!(
+                "Invalid filter: 'type'='{key}': no such image found: '{value}'"
+            ))
+        }
+        (_, error) => error,
+    }
+}
+
 /// Makes the error that classic would have told.
 fn in_its_words(route: &Route, id: &str, error: Error) -> Error {
     use cluster::Error as E;
@@ -170,6 +204,16 @@ fn in_its_words(route: &Route, id: &str, error: Error) -> Error {
         Error::Cluster(E::Waited { error, .. }) => in_its_words(route, id, Error::Cluster(*error)),
         Error::Cluster(E::Unreachable { node, .. }) if own == Kind::Container => {
             Error::Fault(format!("Container {id} running on unhealthy node {node}"))
+        }
+        // What an engine would have refused.
+        Error::Conflict(text) | Error::Cluster(E::Conflict(text))
+            if route.path == "/networks/{}/disconnect" =>
+        {
+            Error::NotFound(text)
+        }
+        Error::Time(error) if route.path == "/events" => Error::Bad(error.to_string()),
+        Error::Spec(BadSpec::Wish(BadWish::Expression { kind, source })) => {
+            Error::Fault(format!("error from {kind} filter: {source}"))
         }
         Error::Cluster(E::Image { reason, .. }) => Error::Fault(format!("{PREFIX}{reason}")),
         Error::Engine(engine::Error::Status { message, .. })
@@ -228,8 +272,12 @@ fn missing(route: &Route, kind: Kind, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::super::route;
+    use super::super::timestamp::BadTime;
     use super::*;
+    use crate::scheduler::wishes;
 
     /// What an endpoint of classic says of a failure, with the status.
     fn told(method: &str, path: &str, error: Error) -> (u16, String) {
@@ -306,6 +354,47 @@ mod tests {
         assert_eq!(create(Error::Bad("x".into())).0, 400);
         let full = crate::scheduler::Refused::NoNodes;
         assert_eq!(create(cluster::Error::Refused(full).into()).0, 500);
+    }
+
+    #[test]
+    fn what_is_elsewhere_or_cannot_be_read_has_its_own_statuses() {
+        let conflict = Error::Conflict("web is on node1".into());
+        let text = "web is on node1".to_owned();
+        assert_eq!(
+            told("POST", "/networks/n/disconnect", conflict),
+            (404, text)
+        );
+        let late = BadTime::Unreadable("abc".into());
+        assert_eq!(told("GET", "/events", Error::Time(late)).0, 400);
+        let env = ["constraint:no expression".to_owned()];
+        let wish = wishes::extract(&env, &BTreeMap::new()).unwrap_err();
+        let wish = Error::Spec(BadSpec::Wish(wish));
+        let (status, text) = told("POST", "/containers/create", wish);
+        assert_eq!(status, 500);
+        assert!(text.starts_with("error from constraint filter: "), "{text}");
+    }
+
+    #[test]
+    fn a_bad_filter_is_named_in_one_form() {
+        let told = |path: &str, filters: &str, error: ListError| {
+            let (route, _) = route::find(&http::Method::GET, path).unwrap();
+            let error = bad_filter(route, filters, Error::List(error));
+            (error.status().as_u16(), error.to_string())
+        };
+        let kind = F::NetworkType("x".into()).into();
+        let expected = (400, "Invalid filter: 'type'='x'".to_owned());
+        assert_eq!(told("/networks", "", kind), expected);
+        let values = vec!["x".to_owned()];
+        let dangling = F::Values {
+            key: "dangling",
+            values,
+        };
+        let expected = (400, "Invalid filter: 'type'='dangling'".to_owned());
+        assert_eq!(told("/images/json", "", dangling.into()), expected);
+        let filters = r#"{"before":["known"],"since":["gone"]}"#;
+        let gone = ListError::NoSuchImage("gone:latest".into());
+        let text = "Invalid filter: 'type'='since': no such image found: 'gone'";
+        assert_eq!(told("/images/json", filters, gone), (400, text.to_owned()));
     }
 
     #[test]

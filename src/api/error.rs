@@ -188,6 +188,8 @@ impl Error {
             }
             // Clients of before API 1.24 expect plain text (wire rule W1's exception).
             Self::TooOld { .. } => plain(status, self),
+            // Its router's own words.
+            Self::NoRoute if manners.is_classic() => plain(status, &format!("404 {self}")),
             error if manners.is_classic() => plain(status, error),
             error => json(
                 status,
@@ -198,8 +200,8 @@ impl Error {
 }
 
 /// Makes an answer of plain text.
-fn plain(status: StatusCode, error: &Error) -> Response<Body> {
-    let mut answer = Response::new(body::full(format!("{error}\n")));
+fn plain(status: StatusCode, text: &impl std::fmt::Display) -> Response<Body> {
+    let mut answer = Response::new(body::full(format!("{text}\n")));
     *answer.status_mut() = status;
     let text = header::HeaderValue::from_static("text/plain; charset=utf-8");
     answer.headers_mut().insert(header::CONTENT_TYPE, text);

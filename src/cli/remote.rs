@@ -80,7 +80,7 @@ pub(super) async fn ask(
             node,
             status,
             message,
-        }) if status == StatusCode::NOT_FOUND && message == "page not found" => {
+        }) if status == StatusCode::NOT_FOUND && message.ends_with("page not found") => {
             Err(Error::Named(format!(
                 "{node} is no Flotilla, or one that is older than this command: say where it is with --host or DOCKER_HOST"
             )))

@@ -21,8 +21,8 @@ pub(in crate::api) async fn rename(call: Call) -> Answer {
     let cluster = call.api.cluster.clone();
     let asked = call.query.text("name");
     let name = asked.strip_prefix('/').unwrap_or(asked).to_owned();
-    // An empty or unchanged name is left to the engine to refuse, in its own words.
-    let own = found.object.names.contains(&name);
+    // An empty or unchanged name is left to the engine to refuse, in its own words. Classic took the latter for taken.
+    let own = found.object.names.contains(&name) && !cluster.manners().is_classic();
     let reservation = match name.is_empty() || own {
         true => None,
         false => {

@@ -106,6 +106,12 @@ fn what_an_engine_refuses_is_a_fault_and_a_name_that_is_taken_a_conflict() {
     classic.caller.create("other", &json!({})).expect(201);
     let rename = classic.caller.post("/containers/other/rename?name=web");
     assert_eq!(rename.expect(409).body, conflict);
+    let own = classic.caller.post("/containers/web/rename?name=web");
+    assert_eq!(own.expect(409).body, conflict);
+    let unread = json!({"Env": ["constraint:no expression"]});
+    let unread = classic.caller.create("", &unread).expect(500).body;
+    let prefix = "error from constraint filter: ";
+    assert!(unread.starts_with(prefix), "{unread}");
     let wrong = json!({"HostConfig": {"Binds": ["relative/path:/x"]}});
     let wrong = classic.caller.create("", &wrong).expect(500).body;
     assert!(wrong.starts_with(words), "{wrong}");

@@ -24,7 +24,7 @@ const REFUSALS: &[Refusal<'_>] = &[
         404,
         "No such image: nothing\n",
     ),
-    ("GET", "/images/viz", "", 404, "page not found\n"),
+    ("GET", "/images/viz", "", 404, "404 page not found\n"),
     (
         "POST",
         "/containers/x/kill",
@@ -64,6 +64,8 @@ fn a_disconnect_that_fails_finds_nothing_and_bad_filters_are_a_fault() {
         "{refused}"
     );
     assert_eq!(disconnect("nobody"), "No such container: nobody\n");
+    classic.caller.run_on("node2", "far");
+    disconnect("far");
     for filters in [
         json!({"exited": ["x"]}),
         json!({"unheard-of": ["x"]}),
@@ -73,6 +75,21 @@ fn a_disconnect_that_fails_finds_nothing_and_bad_filters_are_a_fault() {
         let refused = classic.caller.get(&path).expect(500);
         assert_eq!(refused.json(), Value::Null, "{refused:?}");
     }
+    let invalid = "Invalid filter: 'type'=";
+    for (path, filters, words) in [
+        ("networks", json!({"type": ["x"]}), "'x'"),
+        ("images/json", json!({"dangling": ["x"]}), "'dangling'"),
+        (
+            "images/json",
+            json!({"before": ["x"]}),
+            "'before': no such image found: 'x'",
+        ),
+    ] {
+        let path = format!("/{path}?filters={}", encoded(&filters));
+        let refused = classic.caller.get(&path).expect(400).body;
+        assert_eq!(refused, format!("{invalid}{words}\n"));
+    }
+    classic.caller.get("/events?until=abc").expect(400);
 }
 
 #[test]
