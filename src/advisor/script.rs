@@ -1,5 +1,8 @@
 //! Scripts in rhai: a function `place(request, nodes, utc)` that returns a map from node IDs to points or reasons.
 
+use std::cell::Cell;
+use std::time::Instant;
+
 use rhai::packages::{
     BasicArrayPackage, BasicMapPackage, BasicMathPackage, CorePackage, LogicPackage,
     MoreStringPackage, Package,
@@ -9,7 +12,7 @@ use serde_json::Value;
 
 use super::question::Question;
 use super::sandbox::Program;
-use super::{Error, LIMIT, answer};
+use super::{DEADLINE, Error, LIMIT, answer};
 use crate::scheduler::advice::Opinions;
 
 /// Steps of one decision, of about 50 ns each.
@@ -28,6 +31,15 @@ const CALLS: usize = 32;
 const DEPTH: usize = 64;
 /// Variables at once.
 const VARIABLES: usize = 256;
+
+/// Steps between two looks at the clock: one step may copy a string of the greatest size.
+const LOOK: u64 = 64;
+
+thread_local! {
+    /// When the decision is over on which this thread works. It is here, since what looks at it is told no more than how
+    /// many steps were done.
+    static OVER: Cell<Option<Instant>> = const { Cell::new(None) };
+}
 
 /// A script that was read.
 #[derive(Debug)]
@@ -72,11 +84,16 @@ fn engine() -> Engine {
         .set_max_map_size(ELEMENTS)
         .set_max_string_size(CHARACTERS)
         .set_max_modules(0)
-        .disable_symbol("eval");
+        .disable_symbol("eval")
+        .on_progress(|steps| (steps % LOOK == 0 && is_over()).then_some(Dynamic::UNIT));
     // Those of the core package would hold a thread.
     engine.register_fn("sleep", |_: i64| no_sleep());
     engine.register_fn("sleep", |_: f64| no_sleep());
     engine
+}
+
+fn is_over() -> bool {
+    OVER.get().is_some_and(|over| over < Instant::now())
 }
 
 fn no_sleep() -> Result<(), Box<EvalAltResult>> {
@@ -85,7 +102,12 @@ fn no_sleep() -> Result<(), Box<EvalAltResult>> {
 
 impl Program for Script {
     fn run(&self, question: &Question) -> Result<Opinions, Error> {
-        let crashed = |e: Box<EvalAltResult>| Error::Crashed(e.to_string());
+        // Nobody waits for longer, and the thread is wanted for the next decision.
+        OVER.set(Some(Instant::now() + DEADLINE));
+        let crashed = |e: Box<EvalAltResult>| match *e {
+            EvalAltResult::ErrorTerminated(..) => Error::Slow,
+            e => Error::Crashed(e.to_string()),
+        };
         let dynamic = |key: &str| rhai::serde::to_dynamic(&question.value[key]).map_err(crashed);
         let asked: [Dynamic; 3] = [dynamic("request")?, dynamic("nodes")?, dynamic("utc")?];
         // What stands outside of functions is run each time: constants.

@@ -215,6 +215,29 @@ mod scripts {
     }
 
     #[tokio::test]
+    async fn a_script_whose_steps_are_long_is_over_with_its_decision() {
+        let folder = tempfile::tempdir().unwrap();
+        let body = "if nodes.len() > 1 { return #{} } \
+            let s = \"x\"; while s.len() < 2000000 { s += s } loop { let t = s + s; }";
+        let text = format!("fn place(request, nodes, utc) {{ {body} }}");
+        let name = written(&folder, "script", &text);
+        let advisors = Advisors::load([name.as_str()]).unwrap();
+        let nodes = [Arc::new(node("a", &[])), Arc::new(node("b", &[]))];
+        let names = [name.as_str()];
+        let ask = |nodes| {
+            let question = Question::new(&Request::default(), nodes, jiff::Timestamp::UNIX_EPOCH);
+            advisors.consult(&names, question)
+        };
+        // As many as it has threads.
+        let all = join_all((0..4).map(|_| ask(&nodes[..1]))).await;
+        assert!(all.iter().all(|advice| advice.failures().count() == 1));
+        let started = Instant::now();
+        while ask(&nodes).await.failures().count() > 0 {
+            assert!(started.elapsed() < DEADLINE * 20, "its threads still work");
+        }
+    }
+
+    #[tokio::test]
     async fn endless_scripts_hold_no_worker_and_few_threads() {
         let folder = tempfile::tempdir().unwrap();
         let text = "fn place(request, nodes, utc) { loop {} }";
