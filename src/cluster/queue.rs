@@ -54,12 +54,12 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Line {
     next: u64,
-    /// Oldest first.
-    waiting: Vec<Waiting>,
+    /// Oldest first; whoever goes through it at length takes it along, and those that come meanwhile change a copy.
+    waiting: Arc<Vec<Waiting>>,
 }
 
 /// One that waits.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
     ticket: u64,
     /// Since when.
@@ -108,8 +108,8 @@ impl Queue {
 
     /// Returns the decisions that are still waited for, first come first, with the pictures of the last look.
     pub fn waiting(&self) -> Vec<Found> {
-        let line = self.line();
-        let found = line.waiting.iter().enumerate();
+        let waiting = Arc::clone(&self.line().waiting);
+        let found = waiting.iter().enumerate();
         let told = found.filter_map(|(ahead, waiting)| {
             let mut found = waiting.found.clone()?;
             if let Outcome::Waiting { message, .. } = &found.decision.outcome {
@@ -160,7 +160,7 @@ impl Queue {
         view: &ClusterView,
         ticket: Option<u64>,
     ) -> Option<Refusal> {
-        let line = self.line();
+        let line = Arc::clone(&self.line().waiting);
         let ahead = |waiting: &&Waiting| ticket.is_none_or(|own| waiting.ticket < own);
         let scheduler = cluster.scheduler();
         let (mut node, mut served, mut left) = (Arc::clone(node), None, Vec::new());
@@ -169,7 +169,7 @@ impl Queue {
             let first = left.find(|w| scheduler.crowds(container, &w.request, node, view.nodes()));
             first.map(|waiting| kept_for(&waiting.request, node))
         };
-        for waiting in line.waiting.iter().filter(ahead) {
+        for waiting in line.iter().filter(ahead) {
             let fits = scheduler.admits(&waiting.request, &node).is_ok();
             if fits && crowds(&waiting.container, &node, &left).is_none() {
                 node = Arc::new(node.with_reserved(&[Arc::clone(&waiting.container)]));
@@ -204,7 +204,7 @@ impl Queue {
         }
         line.next += 1;
         let ticket = line.next;
-        line.waiting.push(Waiting {
+        Arc::make_mut(&mut line.waiting).push(Waiting {
             ticket,
             at: Timestamp::now(),
             request: Arc::clone(request),
@@ -222,7 +222,8 @@ impl Queue {
     fn note(&self, ticket: u64, request: Arc<Request>, found: Option<Found>) -> usize {
         let mut line = self.line();
         let ahead = line.waiting.iter().position(|w| w.ticket == ticket);
-        if let Some(waiting) = ahead.and_then(|at| line.waiting.get_mut(at)) {
+        let waiting = Arc::make_mut(&mut line.waiting);
+        if let Some(waiting) = ahead.and_then(|at| waiting.get_mut(at)) {
             (waiting.request, waiting.found) = (request, found);
         }
         ahead.unwrap_or(0)
@@ -242,10 +243,9 @@ impl Default for Queue {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.queue
-            .line()
-            .waiting
-            .retain(|w| w.ticket != self.ticket);
+        let mut line = self.queue.line();
+        Arc::make_mut(&mut line.waiting).retain(|w| w.ticket != self.ticket);
+        drop(line);
         self.queue.0.left.send_replace(());
     }
 }
