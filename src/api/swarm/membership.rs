@@ -22,6 +22,10 @@ const SHOWN: Duration = Duration::from_secs(10);
 const PORT: u16 = 2377;
 /// What an engine says that is in no cluster.
 const OUTSIDE: &str = "not part of a swarm";
+/// What an engine says that has not left within 15 s.
+const GAVE_UP: &str = "context deadline exceeded";
+/// How often an engine is told to leave.
+const TRIES: u32 = 3;
 /// Managers of a cluster that is large enough for them: one may be lost.
 const MANAGERS: usize = 3;
 
@@ -315,7 +319,18 @@ pub(super) async fn changed(cluster: &Cluster, engine: &Engine) {
 
 /// Makes one engine leave; returns why it did not.
 async fn leave_one(cluster: &Cluster, node: &Node, engine: &Engine) -> Option<String> {
-    match post(engine, "/swarm/leave?force=1", &Value::Null).await {
+    let mut left = post(engine, "/swarm/leave?force=1", &Value::Null).await;
+    for _ in 1..TRIES {
+        // It gave up stopping its part in the cluster after a time of its own, and most often has stopped it by now.
+        let Err(engine::Error::Status { message, .. }) = &left else {
+            break;
+        };
+        if !message.contains(GAVE_UP) {
+            break;
+        }
+        left = post(engine, "/swarm/leave?force=1", &Value::Null).await;
+    }
+    match left {
         Err(error) if !error.to_string().contains(OUTSIDE) => {
             Some(format!("{}: {error}", node.name))
         }
