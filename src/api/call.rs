@@ -12,6 +12,7 @@ use super::wish::{Scope, Wish};
 use super::{Api, Peer};
 use crate::cluster::Members;
 use crate::engine::Engine;
+use crate::model::go_json;
 use crate::model::raw::Object;
 use crate::net::body::{self, Body};
 use crate::proxy::hijack::Slot;
@@ -99,9 +100,17 @@ impl Call {
     }
 }
 
-/// Reads the object that a body's text begins with, as engines do.
-pub(super) fn object(text: &str) -> Result<Object<'_>, Error> {
-    Object::parse_first(text).map_err(|e| Error::Bad(format!("invalid JSON: {e}")))
+/// Reads the object that a body's text begins with, of what Go calls `kind`, as engines do; nothing at all is one without
+/// fields.
+pub(super) fn object<'a>(text: &'a str, kind: &str) -> Result<Object<'a>, Error> {
+    if text.trim_ascii().is_empty() {
+        return Ok(Object::default());
+    }
+    let read = || {
+        go_json::check(text)?;
+        go_json::object(text, &format!("value of type {kind}"))
+    };
+    read().map_err(|e| Error::Bad(format!("invalid JSON: {e}")))
 }
 
 /// Reads the whole body as text; none at all is an empty object, as for engines where all fields may be left out.

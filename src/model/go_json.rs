@@ -76,6 +76,9 @@ fn words(text: &str, error: &serde_json::Error) -> String {
     let Some(found) = character(text, error) else {
         return said;
     };
+    if what == "expected ident" {
+        return literal(text, error).unwrap_or(said);
+    }
     let place = match what {
         "expected value" => "looking for beginning of value",
         "trailing comma" if found == ']' => "looking for beginning of value",
@@ -86,12 +89,34 @@ fn words(text: &str, error: &serde_json::Error) -> String {
         "invalid escape" => "in string escape code",
         _ => return said,
     };
-    let quoted = match found {
+    format!("invalid character {} {place}", quoted(found))
+}
+
+/// Writes a character as Go quotes it.
+fn quoted(character: char) -> String {
+    match character {
         '\'' => r"'\''".to_owned(),
         '"' => "'\"'".to_owned(),
         other => format!("'{}'", other.escape_default()),
-    };
-    format!("invalid character {quoted} {place}")
+    }
+}
+
+/// Says what is wrong in a word that begins as one of JSON's own.
+fn literal(text: &str, error: &serde_json::Error) -> Option<String> {
+    let line = text.split('\n').nth(error.line().checked_sub(1)?)?;
+    let (before, rest) = line.split_at_checked(error.column().checked_sub(1)?)?;
+    let other = |c: char| !c.is_ascii_lowercase();
+    let begun = &before[before.rfind(other).map_or(0, |at| at + 1)..];
+    let words = ["null", "true", "false"].into_iter();
+    let word = words.filter(|_| !begun.is_empty());
+    let (word, missing) = word
+        .filter_map(|word| Some((word, word.strip_prefix(begun)?)))
+        .next()?;
+    let (found, wanted) = (rest.chars().next()?, missing.chars().next()?);
+    let found = quoted(found);
+    Some(format!(
+        "invalid character {found} in literal {word} (expecting '{wanted}')"
+    ))
 }
 
 /// Returns the character at which our decoder stopped.
@@ -114,6 +139,14 @@ mod tests {
             (r#"{"a":"#, "unexpected EOF"),
             (r#"{"a":"b"#, "unexpected EOF"),
             ("x", "invalid character 'x' looking for beginning of value"),
+            (
+                "nonsense",
+                "invalid character 'o' in literal null (expecting 'u')",
+            ),
+            (
+                "{\"a\": trust}",
+                "invalid character 's' in literal true (expecting 'e')",
+            ),
             (
                 "{\"a\":1,\n\"b\":}",
                 "invalid character '}' looking for beginning of value",

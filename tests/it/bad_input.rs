@@ -148,6 +148,53 @@ fn swarm_bodies_that_are_no_objects_are_refused_in_the_engines_words() {
 }
 
 #[test]
+fn bodies_of_networks_volumes_and_nodes_are_refused_in_the_engines_words() {
+    let flotilla = flotilla();
+    for (path, direct) in [
+        ("/networks/create", "/networks/create"),
+        ("/networks/bridge/connect", "/networks/bridge/connect"),
+        ("/volumes/create", "/volumes/create"),
+        // Of a node an engine says more only in swarm mode.
+        ("/nodes/node1/update?version=0", "/nodes/x/update?version=0"),
+    ] {
+        for body in ["{", r#"{"Name":"#, "nonsense", "[]", r#""x""#, "tru"] {
+            let ours = call_json(flotilla.addr(), "POST", path, body);
+            let theirs = call_json(&straight(), "POST", direct, body);
+            same(path, &ours, &theirs);
+            assert_eq!(ours.message(), theirs.message(), "{path} {body}");
+        }
+    }
+    let path = "/networks/bridge/connect";
+    for body in ["", "{}", "null"] {
+        let ours = call_json(flotilla.addr(), "POST", path, body);
+        let theirs = call_json(&straight(), "POST", path, body);
+        same(body, &ours, &theirs);
+        assert_eq!(ours.message(), theirs.message(), "{body}");
+    }
+}
+
+#[test]
+fn parameters_of_a_container_that_is_not_there_are_judged_first() {
+    let flotilla = flotilla();
+    for (method, path) in [
+        ("GET", "/containers/nobody/logs"),
+        ("GET", "/containers/nobody/logs?stdout=1"),
+        ("GET", "/containers/nobody/archive"),
+        ("PUT", "/containers/nobody/archive?path=/"),
+        ("POST", "/containers/nobody/rename"),
+        ("POST", "/containers/nobody/rename?name=x"),
+        ("POST", "/containers/nobody/resize"),
+        ("POST", "/containers/nobody/resize?h=1&w=x"),
+        ("POST", "/containers/nobody/wait?condition=bogus"),
+    ] {
+        let ours = call(flotilla.addr(), method, path);
+        let theirs = call(&straight(), method, path);
+        same(path, &ours, &theirs);
+        assert_eq!(ours.message(), theirs.message(), "{method} {path}");
+    }
+}
+
+#[test]
 fn versions_out_of_range_are_refused_in_the_engines_words() {
     let flotilla = flotilla();
     let old = call(flotilla.addr(), "GET", "/v1.12/info");

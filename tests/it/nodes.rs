@@ -220,6 +220,7 @@ fn bad_updates_of_a_node_are_refused_and_change_nothing() {
     update("7", &json!({"Availability": "drain"})).expect(409);
     update("0", &json!({"Role": "manager"})).expect(400);
     update("0", &json!([])).expect(400);
+    update("0", &json!({})).expect(400);
     caller
         .post_json("/nodes/nobody/update?version=0", &json!({}))
         .expect(404);

@@ -1,5 +1,6 @@
 //! Containers.
 
+mod asked;
 pub(super) mod create;
 pub mod filter;
 pub mod list;

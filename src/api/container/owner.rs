@@ -2,6 +2,7 @@
 
 use http::{Method, StatusCode, header};
 
+use super::asked;
 use crate::api::call::{Answer, Call};
 use crate::api::error::Error;
 use crate::cluster::{
@@ -18,7 +19,13 @@ const EXIT_LIMIT: usize = 1 << 20;
 
 /// Finds the container that the path names, on a node that answers.
 pub(in crate::api) fn owner(call: &Call) -> Result<Located<Arc<Container>>, Error> {
-    Ok(resolve::container(&call.members(), &call.id)?.ready()?)
+    let found = resolve::container(&call.members(), &call.id);
+    let classic = call.api.cluster.manners().is_classic();
+    if let (false, Err(cluster::Error::NotFound { .. })) = (classic, &found) {
+        let what = call.path.rsplit('/').next().unwrap_or_default();
+        asked::check(what, &call.query)?;
+    }
+    Ok(found?.ready()?)
 }
 
 /// Returns the path of the call for the container's engine: with the name as the client wrote it when the engine knows

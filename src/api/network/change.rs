@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_secs(3);
 /// Creates a network on its home node: that of its compose project's other local objects, else by strategy.
 pub(in crate::api) async fn create(mut call: Call) -> Answer {
     let text = text(&mut call).await?;
-    let mut asked = object(&text)?;
+    let mut asked = object(&text, "network.CreateRequest")?;
     let mut name: String = asked.decode("Name").unwrap_or_default();
     let mut named_node = None;
     if let Some((node, plain)) = resolve::qualified(&call.api.cluster.members(), &name) {
@@ -121,9 +121,13 @@ fn reaches(driver: &str, scope: &str) -> bool {
 pub(in crate::api) async fn connect(mut call: Call) -> Answer {
     let text = call.read_body().await?;
     let text = String::from_utf8_lossy(&text).into_owned();
-    let mut asked = object(&text)?;
+    let mut asked = object(&text, "network.ConnectOptions")?;
     let members = call.members();
     let reference: String = asked.decode("Container").unwrap_or_default();
+    if reference.is_empty() && !call.api.cluster.manners().is_classic() {
+        let words = "invalid name or ID supplied: \"\"";
+        return Err(Error::Bad(words.to_owned()));
+    }
     let found = match resolve::container(&members, &reference) {
         Err(error) if error.is_not_found() && asked.decode("Force") == Some(true) => {
             return disconnect_lost(call, text).await;

@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_secs(3);
 /// Creates a volume on its home node; one that exists is answered by its engine, as engines do.
 pub(in crate::api) async fn create(mut call: Call) -> Answer {
     let text = text(&mut call).await?;
-    let mut asked = object(&text)?;
+    let mut asked = object(&text, "volume.CreateOptions")?;
     let members = call.members();
     let name: String = asked.decode("Name").unwrap_or_default();
     if call.api.cluster.manners().is_classic() && resolve::qualified(&members, &name).is_none() {
