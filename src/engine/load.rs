@@ -79,8 +79,6 @@ struct Measured {
     nano_cpus: f64,
     /// Whether that is of two looks, and not of one and the start.
     twice: bool,
-    /// The round of the last look.
-    round: u64,
 }
 
 /// The figures of one engine.
@@ -88,6 +86,8 @@ struct Measured {
 struct Meter {
     round: u64,
     known: HashMap<Arc<str>, Measured>,
+    /// The round in which a container was looked at last.
+    tried: HashMap<Arc<str>, u64>,
 }
 
 /// Measures while `wanted`, and tells what changed; nothing is known when it is not wanted, or the engine does not say.
@@ -171,12 +171,17 @@ impl Meter {
             // Started again, it counts from nothing.
             container.is_some_and(|c| runs(c) && c.state.started_at == measured.started_at)
         });
-        // Those without a figure are of no round; the newest of them first.
+        let tried = &mut self.tried;
+        tried.retain(|id, _| node.containers.by_id(id).is_some_and(|c| runs(c)));
+        // Those never looked at are of no round; the newest of them first. A look that fails counts too: there may be as
+        // many that fail as are looked at in a round.
         running.sort_by_key(|c| {
-            let round = known.get(&c.id).map_or(0, |m| m.round);
+            let round = tried.get(&c.id).copied().unwrap_or(0);
             (round, std::cmp::Reverse(c.state.started_at))
         });
         running.truncate(LOOKS);
+        let chosen = running.iter().map(|c| (Arc::clone(&c.id), self.round));
+        tried.extend(chosen);
         running
     }
 
@@ -187,7 +192,6 @@ impl Meter {
             let seconds = look.at.duration_since(since).as_secs_f64();
             (seconds > 0.0).then(|| (worked as f64 / seconds, seconds))
         };
-        let round = self.round;
         let figure = match self.known.get(&container.id) {
             Some(before) => {
                 let worked = look.worked.saturating_sub(before.last.worked);
@@ -209,7 +213,6 @@ impl Meter {
                 started_at,
                 nano_cpus,
                 twice,
-                round,
             };
             self.known.insert(Arc::clone(&container.id), measured);
         }
@@ -322,16 +325,17 @@ mod tests {
             meter.round = round;
             let chosen = meter.choose(&node);
             assert!(chosen.len() <= LOOKS);
-            for container in chosen {
-                meter.take(&container, look(100, 1.0));
-                seen.push(container.id.to_string());
+            // What fails is nothing to take.
+            seen.extend(chosen.iter().map(|c| c.id.to_string()));
+            for container in chosen.iter().filter(|_| round > 1) {
+                meter.take(container, look(100, 1.0));
             }
         }
         assert_eq!(seen[0], "c19", "the newest first");
         seen.sort_unstable();
         seen.dedup();
         assert_eq!(seen.len(), 20);
-        assert_eq!(meter.load(&node).unwrap().measured, 20);
+        assert_eq!(meter.load(&node).unwrap().measured, 12 + 4);
     }
 
     #[test]

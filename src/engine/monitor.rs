@@ -382,14 +382,10 @@ impl Monitor {
         let first = (!self.inventory.is_read()).then_some(skew);
         // Of one that is not known yet little can be shown meanwhile.
         let patience = first.map_or(patience, |_| self.settings.call_deadline / 2);
-        let turn = async {
-            match first {
-                // Never closed.
-                Some(_) => self.settings.first_reads.acquire().await.ok(),
-                None => None,
-            }
+        let turn = match first {
+            Some(_) => self.settings.turn_to_read().await,
+            None => None,
         };
-        let turn = turn.await;
         let (containers, images, networks, volumes, plugins) = tokio::try_join!(
             fetch.containers(patience),
             fetch.images(self.inventory.images(), first),

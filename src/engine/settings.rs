@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use crate::model::Manners;
 
@@ -34,6 +34,18 @@ pub struct Settings {
     pub measure: watch::Receiver<bool>,
     /// The turns of engines that are read for the first time; all engines share them.
     pub first_reads: Arc<Semaphore>,
+}
+
+impl Settings {
+    /// Waits for a turn to read an engine for the first time; not for ever: those that have one may be slow.
+    pub(crate) async fn turn_to_read(&self) -> Option<SemaphorePermit<'_>> {
+        let turn = self.first_reads.acquire();
+        // Never closed.
+        tokio::time::timeout(self.call_deadline, turn)
+            .await
+            .ok()?
+            .ok()
+    }
 }
 
 impl Default for Settings {

@@ -210,6 +210,12 @@ fn prunes_what_no_node_uses(cluster: &Cluster, id: &str) {
     assert_eq!(pruned(&spared), "");
     assert_eq!(pruned(&["--filter", "until=1h"]), "");
     assert_eq!(cluster.holders("app"), NODES);
+    cluster.docker(&["network", "create", "plain"]);
+    let from = ["--config-only", "--subnet", "10.79.0.0/24", "from"];
+    cluster.docker(&[&["network", "create"][..], &from].concat());
+    let gone = pruned(&["--filter", "label!=com.docker.swarm.replicate"]);
+    assert!(gone.contains("plain") && !gone.contains("from"), "{gone}");
+    cluster.docker(&["network", "rm", "from"]);
     cluster.docker(&["network", "create", "idle"]);
     let gone = pruned(&[]);
     assert!(gone.contains("app") && gone.contains("idle"), "{gone}");

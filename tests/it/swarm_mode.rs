@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::BufRead;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -345,6 +346,15 @@ fn what_three_managers_tell_is_told_once() {
     let past = cluster.caller.get(&path).expect(200).body;
     let again = count(&mut past.lines().map(str::to_owned));
     assert_eq!(again, told);
+    // Who wishes for one node sees them too, whichever manager told them first.
+    for node in ["node0", "node1", "node2"] {
+        let head = format!("GET {path} HTTP/1.0\r\nX-Flotilla-Constraint: node=={node}\r\n\r\n");
+        let mut narrowed = TcpStream::connect(cluster.flotilla.addr()).unwrap();
+        narrowed.write_all(head.as_bytes()).unwrap();
+        let lines = BufReader::new(narrowed).lines().map_while(Result::ok);
+        let seen = count(&mut lines.filter(|line| line.starts_with('{')));
+        assert_eq!(seen, told, "{node}");
+    }
 }
 
 #[test]

@@ -101,16 +101,22 @@ pub(super) async fn remove(
         }
     }
     holders.sort_by_key(|found| found.object.copy.is_none());
-    let mut last = None;
+    let mut told: Option<Said> = None;
     for found in &holders {
         let said = one(asked, found).await?;
         // Gone already is gone.
         if !said.0.is_success() && (said.0 != StatusCode::NOT_FOUND || holders.len() == 1) {
             return Ok(said);
         }
-        last = Some(said);
+        // One that had it says that it is removed.
+        if told
+            .as_ref()
+            .is_none_or(|(status, ..)| !status.is_success())
+        {
+            told = Some(said);
+        }
     }
-    Ok(last.ok_or(cluster::Error::NoHealthyNode)?)
+    Ok(told.ok_or(cluster::Error::NoHealthyNode)?)
 }
 
 /// Removes a network from one node.
@@ -170,12 +176,17 @@ pub(in crate::api) async fn prune(
     {
         let label = |name: &str| network.labels.get(name).map(String::as_str);
         let spared = filters.contains("label!") && filters.labels("label!", label);
+        let entry = std::str::from_utf8(&network.entry);
+        let entry = entry.ok().and_then(|text| Object::parse(text).ok());
+        let says = |key| entry.as_ref().and_then(|e| e.decode::<bool>(key)) == Some(true);
         let is_old = || {
-            let entry = Object::parse(std::str::from_utf8(&network.entry).ok()?).ok()?;
-            let created = clock::parse(&entry.decode::<String>("Created")?)?;
+            let created = clock::parse(&entry.as_ref()?.decode::<String>("Created")?)?;
             Some(until.iter().all(|until| created < *until))
         };
+        // Engines do not prune those either: one is for others to be made from, one for all published ports.
         if network.is_predefined()
+            || says("ConfigOnly")
+            || says("Ingress")
             || !meant(network)
             || !seen.insert(&network.id)
             || spared

@@ -37,7 +37,8 @@ pub(in crate::api) async fn stream(call: Call) -> Answer {
     let (cluster, scope) = (call.api.cluster.clone(), call.scope.clone());
     let of_nodes = {
         let cluster = cluster.clone();
-        move |event: &Event| scope.sees(&cluster, &event.node)
+        // What is of a whole swarm-mode cluster comes from whichever manager tells it first.
+        move |event: &Event| event.scope == "swarm" || scope.sees(&cluster, &event.node)
     };
     let meant = Arc::new(move |event: &Event| filter.matches(event) && of_nodes(event));
     let reader = Reader::open(&cluster);
