@@ -78,6 +78,10 @@ pub(super) const ROWS: &[Row] = &[
     Row::of(&[404], "GET", "/nodes/@-none"),
     Row::of(&[200], "POST", "/nodes/{node}/update?version={index}")
         .json(r#"{"Role":"manager","Availability":"active","Labels":{"by":"@"}}"#),
+    Row::of(&[200], "GET", "/nodes/{node}").same(Same::Shape),
+    // As it was, since the other side comes next.
+    Row::of(&[200], "POST", "/nodes/{node}/update?version={index}")
+        .json(r#"{"Role":"manager","Availability":"active","Labels":{}}"#),
     Row::of(&[404], "DELETE", "/nodes/@-none"),
     // Overlays.
     Row::of(&[201], "POST", "/networks/create")
