@@ -2,8 +2,8 @@
 //!
 //! One task keeps the copies right; it looks again when a node changes. Invariant: everything about a set is in labels of
 //! its containers, so that it outlives Flotilla. A label beside says of which container they are: an image that is made
-//! out of one has them too, and so has all that comes of the image. Several Flotillas may do this side by side: what a copy is called follows
-//! from its node, and an engine has no two containers of one name.
+//! out of one has them too, and so has all that comes of the image. Several Flotillas may do this side by side: what a
+//! copy is called follows from its node, and an engine has no two containers of one name.
 
 mod plan;
 mod recipe;
@@ -337,30 +337,29 @@ fn fit(node: &str) -> String {
     fitting.collect()
 }
 
+/// Changes a copy; the view shows what became of it, whether the engine obeyed or not.
+async fn change(
+    cluster: &Cluster,
+    engine: &Engine,
+    id: &Arc<str>,
+    (method, what): (Method, &str),
+) -> Result<(), engine::Error> {
+    let path = format!("/containers/{id}{what}");
+    let client = engine.client();
+    let changed = client.call(method, &path, None, CHANGE_DEADLINE).await;
+    let container = Refresh::Container(Arc::clone(id));
+    cluster.refresh(engine, container).await;
+    changed.map(drop)
+}
+
 /// Starts a copy.
 async fn start(cluster: &Cluster, engine: &Engine, id: &Arc<str>) -> Result<(), Failed> {
-    let path = format!("/containers/{id}/start");
-    let started = engine
-        .client()
-        .call(Method::POST, &path, None, CHANGE_DEADLINE);
-    let started = started.await;
-    cluster
-        .refresh(engine, Refresh::Container(Arc::clone(id)))
-        .await;
-    started?;
-    Ok(())
+    Ok(change(cluster, engine, id, (Method::POST, "/start")).await?)
 }
 
 /// Removes a copy; its volumes stay, as those of the first do.
 async fn remove(cluster: &Cluster, engine: &Engine, id: &Arc<str>) -> Result<(), Failed> {
-    let path = format!("/containers/{id}?force=1");
-    let removed = engine
-        .client()
-        .call(Method::DELETE, &path, None, CHANGE_DEADLINE);
-    let removed = removed.await;
-    cluster
-        .refresh(engine, Refresh::Container(Arc::clone(id)))
-        .await;
+    let removed = change(cluster, engine, id, (Method::DELETE, "?force=1")).await;
     match removed {
         Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(()),
         Err(error) => Err(error.into()),
