@@ -160,10 +160,16 @@ fn only_id(text: &str) -> Option<String> {
 fn bad_filter(route: &Route, filters: &str, error: Error) -> Error {
     let invalid = |what: &str| Error::Bad(format!("Invalid filter: 'type'='{what}'"));
     match (route.path, error) {
-        ("/networks", Error::Filter(F::NetworkType(kind))) => invalid(&kind),
-        ("/networks", Error::List(ListError::Filter(F::NetworkType(kind)))) => invalid(&kind),
-        ("/images/json", Error::List(ListError::Filter(F::Values { key, .. }))) => invalid(key),
-        ("/images/json", Error::Filter(F::Values { key, .. })) => invalid(key),
+        (
+            "/networks",
+            Error::Filter(F::NetworkType(kind))
+            | Error::List(ListError::Filter(F::NetworkType(kind))),
+        ) => invalid(&kind),
+        (
+            "/images/json",
+            Error::Filter(F::Values { key, .. })
+            | Error::List(ListError::Filter(F::Values { key, .. })),
+        ) => invalid(key),
         ("/images/json", Error::List(ListError::NoSuchImage(name))) => {
             let filters = Filters::parse(filters).unwrap_or_default();
             let asked = ["before", "since"].into_iter().flat_map(|key| {
